@@ -1,6 +1,6 @@
 /* A growable byte buffer with a mandatory ceiling, always NUL-terminated: the only place where data from outside grow
- * memory. Once an append would pass the ceiling, the buffer keeps what it had, `overflowed` is set, and every later append
- * fails with ERR_FULL. */
+ * memory. Once an append would pass the ceiling, the buffer keeps what it had, `overflowed` is set, and every later
+ * append fails with ERR_FULL. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -31,7 +31,8 @@ void buf_free(struct buf *buf);
 const char *buf_text(const struct buf *buf); /* "" where nothing was ever appended */
 char *buf_take(struct buf *buf);             /* the caller owns the text; the buffer is empty again */
 
-/* Read a whole file, at most `ceiling` bytes (works for /proc files, whose size reads as 0). ERR_NOT_FOUND, ERR_FULL, ERR_IO. */
+/* Read a whole file, at most `ceiling` bytes (works for /proc files, whose size reads as 0). ERR_NOT_FOUND, ERR_FULL,
+ * ERR_IO. */
 enum err buf_read_file(struct buf *buf, const char *path, struct err_info *info);
 
 #endif

@@ -21,6 +21,8 @@ struct timespec clock_timespec(int64_t mono_us);
 #define CLOCK_RFC3339_SIZE sizeof "2026-01-02T03:04:05.123456Z"
 /* RFC 3339 in UTC; `decimals` 0, 3 or 6. "" for 0. Returns out. */
 const char *clock_rfc3339(int64_t at_us, int decimals, char out[CLOCK_RFC3339_SIZE]);
+/* Any offset; finer digits than microseconds are dropped. The zero time of container engines (0001-01-01…) reads as 0.
+ */
 bool clock_parse_rfc3339(const char *text, int64_t *at_us);
 
 /* "10s", "5m", "24h", "7d", "500ms", "90" (seconds) → microseconds; false on anything else, on 0 and on overflow. */

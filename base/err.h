@@ -1,7 +1,8 @@
 /* Errors: a code for the program, a message for the person.
  *
- * Functions that can fail return `enum err` and fill `struct err_info`. The message names the thing that failed, what is
- * wrong with it, and what to do next; it never ends in a full stop or a newline. A NULL `info` is allowed everywhere.
+ * Functions that can fail return `enum err` and fill `struct err_info`. The message names the thing that failed, what
+ * is wrong with it, and what to do next; it never ends in a full stop or a newline. A NULL `info` is allowed
+ * everywhere.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -43,7 +44,11 @@ enum err err_errno(struct err_info *info, enum err code, int errno_value, const 
     __attribute__((format(printf, 4, 5)));
 
 /* Put "prefix: " before the message, keeping the code; returns info's code, or `code` where info is NULL. */
-enum err err_prefix(struct err_info *info, enum err code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum err err_prefix(struct err_info *info, enum err code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The code that fits an errno value; ERR_IO where none fits better. */
+enum err err_from_errno(int errno_value);
 
 /* A stable lower-case word for the code, as used in JSON and in the "reason" of a host: "timeout", "host-key", … */
 const char *err_word(enum err code);

@@ -1,5 +1,5 @@
-/* Access to JSON (jansson) with bounds and types checked. Getters leave *out untouched and return false where the member is
- * absent, null or of another type. */
+/* Access to JSON (jansson) with bounds and types checked. Getters leave *out untouched and return false where the
+ * member is absent, null or of another type. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -11,14 +11,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Parse one text (object or array). ERR_GARBAGE with position on failure. Nesting and size are bounded by the caller's buffer.
- * On success the caller owns *out (json_decref). */
+/* Parse one text (object or array). ERR_GARBAGE with position on failure, and for duplicate keys or more than 64 levels
+ * of nesting. The size is bounded by the caller's buffer. On success the caller owns *out (json_decref). */
 enum err json_parse(const char *text, size_t length, json_t **out, struct err_info *info);
 
-/* Append compact JSON (UTF-8, one line, no trailing newline). */
+/* Append compact JSON (UTF-8, one line, no trailing newline), whole or not at all: ERR_FULL at the buffer's ceiling. */
 enum err json_write(struct buf *buf, const json_t *value);
 
 const char *json_get_text(const json_t *object, const char *key); /* NULL where absent; borrowed */
+/* Also false where the text does not fit: a cut name is another name. */
 bool json_copy_text(const json_t *object, const char *key, char *out, size_t out_size);
 bool json_get_i64(const json_t *object, const char *key, int64_t *out);
 bool json_get_bool(const json_t *object, const char *key, bool *out);

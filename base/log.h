@@ -1,5 +1,5 @@
-/* The program's own log: one line per event, "time level message", to standard error, a file, or syslog. Text is sanitised.
- * Any thread. The only other global besides the terminal. */
+/* The program's own log: one line per event, "time level message", to standard error, a file, or syslog. Text is
+ * sanitised. Any thread. The only other global besides the terminal. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -23,7 +23,8 @@ bool str_copy(char *out, size_t out_size, const char *text);
 /* printf into a fixed buffer; returns false where the text was cut. */
 bool str_format(char *out, size_t out_size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Parse a whole string as a decimal number within [min, max]; false on anything else (sign, blanks, trailing text). */
+/* Parse a whole string as a decimal number; false, *out untouched, on anything else (NULL, "+", blanks, trailing text,
+ * out of range). A "-" is taken by str_to_i64 where min < 0 and by str_to_double, whose result is finite. */
 bool str_to_i64(const char *text, int64_t min, int64_t max, int64_t *out);
 bool str_to_u64(const char *text, uint64_t *out);
 bool str_to_double(const char *text, double *out);

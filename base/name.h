@@ -1,5 +1,5 @@
-/* Names of hosts, sites, containers and volumes: ^[a-z0-9][a-z0-9._-]{0,62}$ – safe as a file name, in a command line and
- * in a label. Anything else from outside is refused, never repaired. "." sequences such as ".." are refused too. */
+/* Names of hosts, sites, containers and volumes: ^[a-z0-9][a-z0-9._-]{0,62}$ – safe as a file name, in a command line
+ * and in a label. Anything else from outside is refused, never repaired. "." sequences such as ".." are refused too. */
 #ifndef BASE_NAME_H
 #define BASE_NAME_H
 

@@ -1,6 +1,7 @@
 /* Where things are, unless --fleet or --state say otherwise.
- *   fleet: $XDG_CONFIG_HOME/dogwatch (or ~/.config/dogwatch) if it has a fleet.yaml, else /etc/dogwatch if that has one, else the former
- *   state: $XDG_STATE_HOME/dogwatch (or ~/.local/state/dogwatch) unless /var/lib/dogwatch exists and the former does not
+ *   fleet: $XDG_CONFIG_HOME/dogwatch (or ~/.config/dogwatch) if it has a fleet.yaml, else /etc/dogwatch if that has
+ * one, else the former state: $XDG_STATE_HOME/dogwatch (or ~/.local/state/dogwatch) unless /var/lib/dogwatch exists and
+ * the former does not
  */
 #ifndef BASE_PATHS_H
 #define BASE_PATHS_H
@@ -10,8 +11,8 @@
 
 #include "base/err.h"
 
-char *paths_fleet_dir(const char *given); /* caller frees; absolute where possible */
-char *paths_state_dir(const char *given); /* caller frees */
+char *paths_fleet_dir(const char *given);                  /* caller frees; absolute where possible */
+char *paths_state_dir(const char *given);                  /* caller frees */
 char *paths_join(const char *directory, const char *name); /* caller frees */
 
 /* mkdir -p with mode 0700 for what is made. */
