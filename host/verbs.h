@@ -1,0 +1,32 @@
+/* The vocabulary: one const row per verb. The table is in verbs.c; a handler lives in the file of its subject. */
+#ifndef HOST_VERBS_H
+#define HOST_VERBS_H
+
+#include "host/session.h"
+
+enum host_role { HOST_ROLE_VIEWER, HOST_ROLE_OPERATOR };
+
+/* Returns ERR_OK with *ok set (a new reference), or an error with `info` filled. `args` is an object, borrowed. */
+typedef enum err verb_handler(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info);
+
+struct verb {
+    const char *name;
+    enum host_role least_role;
+    bool needs_site;  /* args.site must be a valid name and allowed by policy before the handler runs */
+    bool own_thread;  /* may take long: runs in a thread of its own, others go on */
+    verb_handler *handle;
+};
+
+const struct verb *verb_find(const char *name); /* NULL where there is none */
+
+/* host/inventory.c */
+verb_handler verb_inventory, verb_site_status;
+/* host/site.c */
+verb_handler verb_site_start, verb_site_stop, verb_site_restart;
+/* host/lease.c */
+verb_handler verb_lease_take, verb_lease_renew, verb_lease_release;
+/* host/logs.c */
+verb_handler verb_logs_tail, verb_logs_follow;
+
+#endif
