@@ -85,12 +85,13 @@ char *paths_state_dir(const char *given)
 /* Make one directory; one that is there already is fine. */
 static enum err make_one(const char *path, struct err_info *info)
 {
-    if (mkdir(path, 0700) == 0 || is_directory(path))
+    if (mkdir(path, 0700) == 0)
         return ERR_OK;
-    struct stat status;
     int why = errno;
-    if (why == EEXIST || stat(path, &status) == 0)
-        return err_set(info, ERR_EXISTS, "cannot make the directory %s: a file of that name is in the way", path);
+    if (is_directory(path))
+        return ERR_OK;
+    if (why == EEXIST || why == ENOTDIR)
+        return err_set(info, ERR_EXISTS, "cannot make the directory %s: a file is in the way", path);
     return err_errno(info, err_from_errno(why), why, "cannot make the directory %s", path);
 }
 
