@@ -42,10 +42,12 @@ struct timespec clock_timespec(int64_t mono_us)
 const char *clock_rfc3339(int64_t at_us, int decimals, char out[CLOCK_RFC3339_SIZE])
 {
     out[0] = '\0';
+    time_t seconds = (time_t)(at_us / USEC_PER_SEC);
     int64_t fraction = at_us % USEC_PER_SEC;
-    if (fraction < 0)
+    if (fraction < 0) { /* before 1970: C rounds towards zero, a calendar rounds down */
         fraction += USEC_PER_SEC;
-    time_t seconds = (time_t)((at_us - fraction) / USEC_PER_SEC);
+        seconds--;
+    }
     struct tm tm;
     if (at_us == 0 || !gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)
         return out;
