@@ -29,6 +29,11 @@ int64_t clock_mono_us(void)
     return read_clock_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_us(void)
+{
+    return read_clock_us(CLOCK_BOOTTIME);
+}
+
 void clock_freeze_wall(int64_t at_us)
 {
     atomic_store_explicit(&frozen_wall_us, at_us, memory_order_relaxed);

@@ -14,10 +14,15 @@
  * ERR_FULL (out's ceiling passed), ERR_IO. */
 enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status, struct err_info *info);
 
-/* Start a program whose standard output is read by the caller (followers such as journalctl -f). *pid and *out_fd are the caller's;
- * run_end kills the group, reaps and closes. The child also dies with the helper (PR_SET_PDEATHSIG). */
+/* Start a program whose standard output is read by the caller, non-blocking (followers such as journalctl -f). *pid and *out_fd are the caller's;
+ * run_end kills the group, reaps and closes. The child also dies with the helper (PR_SET_PDEATHSIG), and, as that signal is
+ * bound to the thread that forked (prctl(2)), with the thread that called run_start: it must outlive the child. */
 enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err_info *info);
 void run_end(pid_t pid, int out_fd);
+
+/* The helper ends: every group started here gets SIGTERM, a second later SIGKILL, and is reaped; nothing can be started any
+ * more (ERR_CANCELLED). A container engine's CLI uses that second to leave its state in order. Once, by main. */
+void run_end_all(void);
 
 /* The first of the given absolute paths that is executable, or NULL. */
 const char *run_find(const char *const candidates[]);

@@ -1,0 +1,391 @@
+/* Children of the helper. Every child leads a process group of its own and stands in one table until it is reaped, so
+ * that a deadline, run_end and the helper's end reach all of a program's descendants, and a pid is never signalled
+ * after it was reaped (reaping and signalling happen under the table's mutex).
+ *
+ * Between fork and execve only async-signal-safe calls are made: the helper has threads. Any thread. */
+#include "host/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/vec.h"
+
+#define READ_STEP 8192
+#define READ_MOST_STEPS 32
+#define EXEC_LIMIT_US (5 * USEC_PER_SEC)   /* from fork to execve: longer only where the disk hangs */
+#define KILLED_LIMIT_US (2 * USEC_PER_SEC) /* how long a killed child may take to go before it is abandoned */
+#define TERM_LIMIT_US USEC_PER_SEC         /* at the helper's end, between SIGTERM and SIGKILL */
+#define REAP_STEP_MS 20                    /* how often to look where pidfd_open(2) is missing (Linux < 5.3) */
+#define FIRST_FD_TO_CLOSE 4                /* 3 tells the parent that execve failed */
+#define MOST_FDS_TO_CLOSE 4096             /* where close_range(2) is missing (Linux < 5.9) */
+
+struct child {
+    pid_t pid;
+    bool abandoned; /* nobody waits for it: it is reaped in passing */
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    VEC(struct child) children;
+    bool ending;
+} table = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- the table ------------------------------------------------------------------------------------------------------
+ */
+
+/* The caller holds the mutex. True once the child is gone (then *status is its wait status). The last look at a group
+ * is taken while its leader is a zombie and the number still ours. */
+static bool reap_locked(pid_t pid, int *status)
+{
+    siginfo_t seen = {0};
+    if (waitid(P_PID, (id_t)pid, &seen, WEXITED | WNOHANG | WNOWAIT) == 0 && seen.si_pid == 0)
+        return false;
+    if (table.ending && seen.si_pid == pid)
+        kill(-pid, SIGKILL);
+    if (waitpid(pid, status, 0) < 0)
+        *status = 0;
+    for (size_t i = 0; i < table.children.count; i++)
+        if (table.children.items[i].pid == pid)
+            table.children.items[i] = table.children.items[--table.children.count];
+    return true;
+}
+
+static bool reap(pid_t pid, int *status)
+{
+    pthread_mutex_lock(&table.mutex);
+    bool gone = reap_locked(pid, status);
+    pthread_mutex_unlock(&table.mutex);
+    return gone;
+}
+
+static struct child *find_locked(pid_t pid)
+{
+    vec_each (&table.children, struct child, child)
+        if (child->pid == pid)
+            return child;
+    return NULL;
+}
+
+static void reap_abandoned_locked(void)
+{
+    int status;
+    for (size_t i = table.children.count; i-- > 0;)
+        if (table.children.items[i].abandoned)
+            reap_locked(table.children.items[i].pid, &status);
+}
+
+static void nap(int64_t duration_us)
+{
+    poll(NULL, 0, (int)(duration_us / USEC_PER_MSEC));
+}
+
+/* Kill the whole group and wait a moment; what does not go (stuck in the kernel) is abandoned. */
+static void kill_group(pid_t pid)
+{
+    int status;
+    int64_t deadline = clock_mono_us() + KILLED_LIMIT_US;
+    pthread_mutex_lock(&table.mutex);
+    struct child *child = find_locked(pid);
+    if (child)
+        kill(-pid, SIGKILL);
+    while (child && !reap_locked(pid, &status)) {
+        child->abandoned = clock_mono_us() > deadline;
+        if (child->abandoned)
+            break;
+        pthread_mutex_unlock(&table.mutex);
+        nap(USEC_PER_MSEC);
+        pthread_mutex_lock(&table.mutex);
+        child = find_locked(pid);
+    }
+    pthread_mutex_unlock(&table.mutex);
+}
+
+/* True once no child is left. */
+static bool signal_all(int signal_number)
+{
+    pthread_mutex_lock(&table.mutex);
+    table.ending = true;
+    for (size_t i = table.children.count; i-- > 0;) {
+        int status;
+        pid_t pid = table.children.items[i].pid;
+        if (!reap_locked(pid, &status) && signal_number)
+            kill(-pid, signal_number);
+    }
+    bool none = table.children.count == 0;
+    pthread_mutex_unlock(&table.mutex);
+    return none;
+}
+
+void run_end_all(void)
+{
+    static const struct {
+        int signal_number;
+        int64_t limit_us;
+    } steps[] = {{SIGTERM, TERM_LIMIT_US}, {SIGKILL, KILLED_LIMIT_US}};
+    bool none = false;
+    for (size_t i = 0; i < 2 && !none; i++) {
+        int64_t deadline = clock_mono_us() + steps[i].limit_us;
+        none = signal_all(steps[i].signal_number);
+        while (!none && clock_mono_us() < deadline) {
+            nap(5 * USEC_PER_MSEC);
+            none = signal_all(0);
+        }
+    }
+}
+
+/* --- starting -------------------------------------------------------------------------------------------------------
+ */
+
+/* The write ends a child gets; -1 means /dev/null. */
+struct ends {
+    int out;
+    int errors;
+    int failed; /* takes errno where execve fails, and closes where it succeeds */
+};
+
+static void close_others(void)
+{
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, FIRST_FD_TO_CLOSE, ~0U, 0) == 0)
+        return;
+#endif
+    for (int fd = FIRST_FD_TO_CLOSE; fd < MOST_FDS_TO_CLOSE; fd++)
+        close(fd);
+}
+
+/* The child's way to execve. Async-signal-safe calls only. */
+static _Noreturn void become(const char *const argv[], const struct ends *ends, pid_t parent)
+{
+    static const char *const environment[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
+    sigset_t none;
+    sigemptyset(&none);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
+        dup2(ends->out < 0 ? null_fd : ends->out, STDOUT_FILENO) >= 0 &&
+        dup2(ends->errors < 0 ? null_fd : ends->errors, STDERR_FILENO) >= 0 && dup2(ends->failed, 3) >= 0) {
+        fcntl(3, F_SETFD, FD_CLOEXEC);
+        close_others();
+        signal(SIGPIPE, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(argv[0], (char *const *)argv, (char *const *)environment);
+    }
+    int why = errno;
+    ssize_t ignored = write(3, &why, sizeof why);
+    (void)ignored;
+    _exit(127);
+}
+
+static enum err fork_child(const char *const argv[], const struct ends *ends, pid_t *pid, struct err_info *info)
+{
+    pthread_mutex_lock(&table.mutex);
+    enum err result = ERR_OK;
+    reap_abandoned_locked();
+    pid_t parent = getpid();
+    if (table.ending) {
+        result = err_set(info, ERR_CANCELLED, "%s was not started: the helper ends", argv[0]);
+    } else if ((*pid = fork()) == 0) {
+        become(argv, ends, parent);
+    } else if (*pid < 0) {
+        result = err_errno(info, ERR_IO, errno, "cannot start a process for %s", argv[0]);
+    } else {
+        setpgid(*pid, *pid); /* both sides do: whoever is first, the group exists before anybody signals it */
+        vec_push(&table.children, ((struct child){.pid = *pid}));
+    }
+    pthread_mutex_unlock(&table.mutex);
+    return result;
+}
+
+/* Wait for execve: 0 where it succeeded, else an errno value. */
+static int await_exec(int fd)
+{
+    int why = 0;
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    if (poll(&wait, 1, (int)(EXEC_LIMIT_US / USEC_PER_MSEC)) == 0)
+        return ETIMEDOUT;
+    return read(fd, &why, sizeof why) == (ssize_t)sizeof why ? why : 0;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* A pipe whose reading end does not block; both -1 where none is wanted. */
+static bool make_pipe(bool wanted, int ends[2])
+{
+    ends[0] = ends[1] = -1;
+    if (!wanted)
+        return true;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+struct running {
+    pid_t pid;
+    int out_fd;    /* -1 where discarded or at its end */
+    int errors_fd; /* as above */
+};
+
+static enum err start(
+    const char *const argv[], bool with_out, bool with_errors, struct running *running, struct err_info *info)
+{
+    int out[2], errors[2] = {-1, -1}, failed[2] = {-1, -1};
+    enum err result;
+    if (make_pipe(with_out, out) && make_pipe(with_errors, errors) && pipe2(failed, O_CLOEXEC) == 0)
+        result = fork_child(argv, &(struct ends){out[1], errors[1], failed[1]}, &running->pid, info);
+    else
+        result = err_errno(info, ERR_IO, errno, "cannot make a pipe for %s", argv[0]);
+    close_fd(&out[1]);
+    close_fd(&errors[1]);
+    close_fd(&failed[1]);
+    int why = result == ERR_OK ? await_exec(failed[0]) : 0;
+    close_fd(&failed[0]);
+    if (why) {
+        kill_group(running->pid);
+        result = err_errno(info, err_from_errno(why), why, "cannot run %s", argv[0]);
+    }
+    if (result != ERR_OK) {
+        close_fd(&out[0]);
+        close_fd(&errors[0]);
+    }
+    running->out_fd = out[0];
+    running->errors_fd = errors[0];
+    return result;
+}
+
+/* --- a program that is waited for -----------------------------------------------------------------------------------
+ */
+
+/* Take what is there (a bounded amount: the deadline is looked at in between), up to the buffer's ceiling; at the end
+ * of the stream *fd is closed and -1. */
+static void drain(int *fd, struct buf *buf)
+{
+    char chunk[READ_STEP];
+    for (int i = 0; i < READ_MOST_STEPS && *fd >= 0; i++) {
+        ssize_t got = read(*fd, chunk, sizeof chunk);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            close_fd(fd);
+            return;
+        }
+        size_t room = buf->ceiling - buf->length, length = (size_t)got;
+        buf_append(buf, chunk, length < room ? length : room);
+        if (length > room)
+            buf->overflowed = true;
+    }
+}
+
+static int open_pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
+#else
+    (void)pid;
+    return -1;
+#endif
+}
+
+/* Until the child ends (true, *status set) or the deadline passes. A grandchild that keeps a pipe open delays nothing.
+ */
+static bool await_end(struct running *running, int64_t deadline, struct buf *out, struct buf *errors, int *status)
+{
+    int pidfd = open_pidfd(running->pid);
+    bool ended;
+    while (!(ended = reap(running->pid, status))) {
+        int64_t left_ms = (deadline - clock_mono_us() + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
+        if (left_ms <= 0)
+            break;
+        int64_t most_ms = pidfd < 0 ? REAP_STEP_MS : 60000;
+        struct pollfd wait[] = {{.fd = running->out_fd, .events = POLLIN}, {.fd = running->errors_fd, .events = POLLIN},
+            {.fd = pidfd, .events = POLLIN}};
+        poll(wait, 3, (int)(left_ms < most_ms ? left_ms : most_ms));
+        drain(&running->out_fd, out);
+        drain(&running->errors_fd, errors);
+    }
+    drain(&running->out_fd, out);
+    drain(&running->errors_fd, errors);
+    close_fd(&pidfd);
+    return ended;
+}
+
+static int exit_status(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status,
+    struct err_info *info)
+{
+    struct running running;
+    int wait_status = 0;
+    *status = -1;
+    int64_t deadline = clock_mono_us() + timeout_us;
+    enum err result = start(argv, out, errors, &running, info);
+    if (result != ERR_OK)
+        return result;
+    if (await_end(&running, deadline, out, errors, &wait_status)) {
+        *status = exit_status(wait_status);
+        if (out && out->overflowed)
+            result = err_set(info, ERR_FULL, "%s said more than %zu bytes", argv[0], out->ceiling);
+    } else {
+        kill_group(running.pid);
+        result = err_set(info, ERR_TIMEOUT, "%s did not end within %lld ms and was killed", argv[0],
+            (long long)(timeout_us / USEC_PER_MSEC));
+    }
+    close_fd(&running.out_fd);
+    close_fd(&running.errors_fd);
+    return result;
+}
+
+/* --- a program that is followed -------------------------------------------------------------------------------------
+ */
+
+enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err_info *info)
+{
+    struct running running;
+    *pid = -1;
+    *out_fd = -1;
+    enum err result = start(argv, true, false, &running, info);
+    if (result != ERR_OK)
+        return result;
+    *pid = running.pid;
+    *out_fd = running.out_fd;
+    return ERR_OK;
+}
+
+void run_end(pid_t pid, int out_fd)
+{
+    if (pid > 0)
+        kill_group(pid);
+    close_fd(&out_fd);
+}
+
+const char *run_find(const char *const candidates[])
+{
+    for (size_t i = 0; candidates[i]; i++)
+        if (access(candidates[i], X_OK) == 0)
+            return candidates[i];
+    return NULL;
+}
