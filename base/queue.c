@@ -101,8 +101,6 @@ size_t queue_pop(struct queue *queue, void **items, size_t max, int64_t timeout_
         wait_for_item(queue, timeout_us);
     while (count < max && queue->depth > 0)
         items[count++] = take_oldest(queue);
-    if (queue->depth > 0) /* this wake-up may have stood for several pushes */
-        pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->mutex);
     return count;
 }
