@@ -189,6 +189,7 @@ static void writing_past_the_ceiling_leaves_no_half_message(void **state)
     buf_puts(&buf, "before");
     assert_int_equal(json_write(&buf, object), ERR_FULL);
     assert_string_equal(buf_text(&buf), "before");
+    assert_int_equal(buf.length, 6);
     assert_int_equal(json_write(&buf, NULL), ERR_FULL);
     buf_clear(&buf);
     assert_int_equal(json_write(&buf, NULL), ERR_INVALID);

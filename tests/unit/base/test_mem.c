@@ -86,7 +86,7 @@ static void formatting_is_cut_at_a_character_and_says_so(void **state)
 static void integers_parse_whole_or_not_at_all(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", " 1", "1 ", "+1", "-1", "1x", "0x10", "1.0", "1e3", "--1", "101",
+    static const char *const bad[] = {"", " 1", "1 ", "+1", "-1", "-0", "1x", "0x10", "1.0", "1e3", "--1", "101",
         "99999999999999999999", "９", "1\n", NULL};
     int64_t value = 7;
     for (size_t i = 0; bad[i]; i++)

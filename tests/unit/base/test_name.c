@@ -70,11 +70,12 @@ static const char *nearest_key(const char *name)
 static void typing_mistakes_find_the_word_that_was_meant(void **state)
 {
     (void)state;
-    assert_string_equal(nearest_key("adress"), "address"); /* one letter less */
-    assert_string_equal(nearest_key("userr"), "user");     /* one more */
-    assert_string_equal(nearest_key("rolse"), "roles");    /* two swapped */
-    assert_string_equal(nearest_key("momery"), "memory");  /* one replaced */
-    assert_string_equal(nearest_key("memory"), "memory");  /* exact wins over longer */
+    assert_string_equal(nearest_key("adress"), "address");                         /* one letter less */
+    assert_string_equal(nearest_key("userr"), "user");                             /* one more */
+    assert_string_equal(nearest_key("rolse"), "roles");                            /* two swapped */
+    assert_string_equal(name_nearest("pu", (const char *const[]){"up"}, 1), "up"); /* a swap is one mistake, not two */
+    assert_string_equal(nearest_key("momery"), "memory");                          /* one replaced */
+    assert_string_equal(nearest_key("memory"), "memory");                          /* exact wins over longer */
     assert_string_equal(nearest_key("memory_limt"), "memory_limit");
 }
 

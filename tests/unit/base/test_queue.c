@@ -8,7 +8,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/queue.h"
@@ -114,6 +118,7 @@ static void closed_queue_gives_what_it_has_and_takes_no_more(void **state)
 
 struct consumer {
     struct queue *queue;
+    atomic_int thread_id;
     int received;
     bool in_order;
 };
@@ -140,8 +145,31 @@ static void *wait_without_limit(void *argument)
 {
     struct consumer *consumer = argument;
     void *item;
+    consumer->thread_id = gettid();
     consumer->received = (int)queue_pop(consumer->queue, &item, 1, -1);
     return NULL;
+}
+
+/* The kernel's letter for the thread: 'S' once it waits. */
+static char thread_state(int thread_id)
+{
+    char path[64];
+    struct buf stat = BUF(4096);
+    str_format(path, sizeof path, "/proc/self/task/%d/stat", thread_id);
+    buf_read_file(&stat, path, NULL);
+    const char *behind_name = strrchr(buf_text(&stat), ')');
+    char letter = behind_name && behind_name[1] ? behind_name[2] : '?';
+    buf_free(&stat);
+    return letter;
+}
+
+static void wait_until_it_waits(struct consumer *consumer)
+{
+    int64_t deadline_us = clock_mono_us() + DEADLINE_US;
+    while (consumer->thread_id == 0 || thread_state(consumer->thread_id) != 'S') {
+        assert_true(clock_mono_us() < deadline_us);
+        sched_yield();
+    }
 }
 
 static void closing_wakes_every_waiting_consumer(void **state)
@@ -152,6 +180,8 @@ static void closing_wakes_every_waiting_consumer(void **state)
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, wait_without_limit, &consumers[i]), 0);
+    for (int i = 0; i < 2; i++)
+        wait_until_it_waits(&consumers[i]);
     queue_close(queue);
     for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
