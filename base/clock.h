@@ -13,7 +13,7 @@
 
 int64_t clock_wall_us(void);
 int64_t clock_mono_us(void);
-int64_t clock_boot_us(void); /* CLOCK_BOOTTIME: goes on while the machine sleeps */
+int64_t clock_boot_us(void);           /* CLOCK_BOOTTIME: goes on while the machine sleeps */
 void clock_freeze_wall(int64_t at_us); /* tests only; 0 thaws */
 
 /* A CLOCK_MONOTONIC deadline for pthread_cond_clockwait and the like. */
