@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# What the lab's member sites are: one table for what runs on the hosts, what the fleet files say and what the proxy routes.
+
+# site, its compute host's number, pages of content, member
+SITES='
+example.org          1  300  Example_Coalition
+kleingarten.example  1    1  Kleingartenverein_Sonnenschein
+chorus.example       2    1  Chorus_of_the_Docks
+tuinder.example      3  300  De_Tuinder
+'
+# site, container, port, memory, cpus, volume, its path, health check (seconds between; - for none)
+CONTAINERS='
+example.org          web  8080  128M  0.5  data   /var/www      5
+example.org          app  8081  64M   0.25 state  /var/lib/app  -
+kleingarten.example  web  8082  64M   0.25 data   /var/www      -
+chorus.example       web  8083  64M   0.25 data   /var/www      5
+tuinder.example      web  8084  128M  0.5  data   /var/www      5
+'
+STRAY_HOST=2 # where a container runs that belongs to no site
+
+rows() { grep . <<<"$1"; }
+
+# a lab with fewer hosts has all sites on those it has
+site_host() { # NUMBER
+    printf 'mosh%02d\n' $(($1 < HOSTS ? $1 : HOSTS))
+}
+host_engine() { # HOST
+    case $1 in
+    gate) echo proxy ;;
+    mosh03) echo docker ;;
+    *) echo podman ;;
+    esac
+}
+site_port() { rows "$CONTAINERS" | awk -v s="$1" '$1 == s && $2 == "web" { print $3 }'; }
+
+# what host/setup.sh makes on HOST: the rows of its sites' containers, and the stray one
+site_plan() { # HOST
+    local site number
+    rows "$SITES" | while read -r site number _; do
+        [ "$(site_host "$number")" != "$1" ] || rows "$CONTAINERS" | awk -v s="$site" '$1 == s'
+    done
+    [ "$(site_host $STRAY_HOST)" != "$1" ] || echo '- stray-cache - 32M 0.1 - - -'
+}
+
+# real enough content: an index and pages of 4 to 12 KB that link to one another
+site_content() { # SITE PAGES MEMBER DIR
+    mkdir -p "$4"
+    awk -v site="$1" -v pages="$2" -v member="${3//_/ }" -v dir="$4" '
+        function page(file, title, paragraphs,    i, j, line) {
+            printf "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%s</title></head>\n<body><h1>%s</h1>\n", title, title >file
+            for (i = 0; i < paragraphs; i++) {
+                line = ""
+                for (j = 0; j < 60; j++) line = line words[int(rand() * count) + 1] " "
+                printf "<p>%s<a href=\"/page-%03d.html\">more</a></p>\n", line, int(rand() * pages) + 1 >file
+            }
+            print "</body></html>" >file
+            close(file)
+        }
+        BEGIN {
+            srand(length(site))
+            count = split("garden member house water meeting summer protocol harbour bicycle choir treasurer newsletter seed archive photograph workshop neighbour saturday", words, " ")
+            page(dir "/index.html", "Welcome to " member, 4)
+            for (n = 1; n < pages; n++) page(sprintf("%s/page-%03d.html", dir, n), member ", page " n, 10 + int(rand() * 20))
+        }'
+}
+
+site_contents() {
+    local site number pages member
+    rows "$SITES" | while read -r site number pages member; do
+        site_content "$site" "$pages" "$member" "$LAB/content/$site" || exit
+    done
+}
+
+site_yaml() { # SITE MEMBER
+    local site=$1 container port memory cpus volume path volumes=''
+    printf 'sites:\n  %s:\n    domains: [%s, www.%s]\n    member: %s\n    containers:\n' "$site" "$site" "$site" "${2//_/ }"
+    while read -r _ container port memory cpus volume path _; do
+        printf '      %s: { image: "localhost/coop/%s:1", publish: %s, memory: %s, cpus: %s, user: "2042:2042",\n' \
+            "$container" "$container" "$port" "$memory" "$cpus"
+        printf '             read_only: true, mounts: { %s: %s } }\n' "$volume" "$path"
+        volumes+="      $volume: { driver: dir, size: 1G }"$'\n'
+    done < <(rows "$CONTAINERS" | awk -v s="$site" '$1 == s')
+    printf '    volumes:\n%s    health: { path: /, status: 200, contains: "Welcome" }\n' "$volumes"
+}
+
+fleet_write() {
+    local site member
+    mkdir -p "$FLEET/sites"
+    printf 'fleet: lab-%s\nenvironment: test\ninterval: %s\n' "$LAB_NAME" "$INTERVAL" >"$FLEET/fleet.yaml"
+    printf 'hosts: {}\n' >"$FLEET/hosts.yaml"
+    rows "$SITES" | while read -r site _ _ member; do site_yaml "$site" "$member" >"$FLEET/sites/$site.yaml"; done
+}
+
+# the proxy: one backend a site, which holds requests while its server refuses connections (a second between 30 tries,
+# the server stays "ready" and unchecked); a map file from Host header to backend, so that a route is one runtime command
+proxy_map() {
+    rows "$SITES" | while read -r site _; do printf '%s %s\nwww.%s %s\n' "$site" "$site" "$site" "$site"; done
+}
+proxy_config() {
+    local site number
+    cat "$LAB_HOME/host/haproxy.cfg"
+    rows "$SITES" | while read -r site number _; do
+        printf '\nbackend %s\n    server %s %s:%s\n' "$site" "$(site_host "$number")" \
+            "$(net_address "$(site_host "$number")")" "$(site_port "$site")"
+    done
+}
