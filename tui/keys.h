@@ -31,7 +31,7 @@ enum {
     KEYS_SHIFT_RIGHT,
     KEYS_F0, /* F1 is KEYS_F0 + 1 … F24 */
     KEYS_LAST = KEYS_F0 + 24,
-    KEYS_ALT = 0x1000000, /* or-ed in: Alt held (Esc and the key within 25 ms) */
+    KEYS_ALT = 0x1000000, /* or-ed in: Alt held (only with terminal_options.alt_keys) */
 };
 #define KEYS_CTRL(letter) ((letter)&0x1f) /* KEYS_CTRL('r') */
 #define KEYS_F(n) (KEYS_F0 + (n))

@@ -15,7 +15,10 @@ struct terminal;
 struct terminal_options {
     const struct theme *theme;    /* borrowed while open; NULL: the default */
     enum color_depth most_colors; /* use at most these; COLOR_DEPTH_TRUE: whatever the terminal has */
-    const char *log_path;         /* named by the crash message; NULL: not named */
+    /* Take Esc and a key that arrive together for Alt and the key. Off: they are two keys, also where a slow line glues
+     * them. */
+    bool alt_keys;
+    const char *log_path; /* named by the crash message; NULL: not named */
 };
 
 /* setlocale(LC_ALL, "") has been called. ERR_INVALID with what to do: no terminal, TERM unset, unknown or "dumb".

@@ -1,0 +1,216 @@
+/* Dialogs. One struct for all kinds: a body, and below it a question, a line to type into, or nothing. Guarantee: only
+ * `y`, or the exact name and Enter, ever answers yes; whatever else is pressed cannot. One thread. */
+#include "tui/dialog.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tui/chart.h"
+#include "tui/input.h"
+#include "tui/keys.h"
+
+enum dialog_kind { DIALOG_KIND_CONFIRM, DIALOG_KIND_NAME, DIALOG_KIND_MESSAGE, DIALOG_KIND_ASK };
+
+enum { WIDEST = 100, SIDES = 4 /* frame and a blank on each side */ };
+
+struct dialog {
+    enum dialog_kind kind;
+    char *title;
+    char *question; /* confirm: the question; name: the name; ask: the prompt */
+    struct text *body;
+    struct input *input; /* name and ask */
+    unsigned style;      /* of the frame */
+    double progress;     /* < 0: no gauge */
+    char *progress_label;
+};
+
+static struct dialog *dialog_new(enum dialog_kind kind, const char *title, struct text *body, const char *question)
+{
+    struct dialog *dialog = xcalloc(1, sizeof *dialog);
+    dialog->kind = kind;
+    dialog->title = xstrdup(title);
+    dialog->question = xstrdup(question);
+    dialog->body = body ? body : text_new(1);
+    dialog->style = ROLE_ACCENT;
+    dialog->progress = -1;
+    text_set_wrap(dialog->body, true);
+    return dialog;
+}
+
+struct dialog *dialog_confirm(const char *title, struct text *body, const char *question)
+{
+    return dialog_new(DIALOG_KIND_CONFIRM, title, body, question);
+}
+
+struct dialog *dialog_type_name(const char *title, struct text *body, const char *name)
+{
+    struct dialog *dialog = dialog_new(DIALOG_KIND_NAME, title, body, name);
+    dialog->style = ROLE_WARNING;
+    dialog->input = input_new("> ", NULL);
+    return dialog;
+}
+
+struct dialog *dialog_message(const char *title, struct text *body, unsigned style)
+{
+    struct dialog *dialog = dialog_new(DIALOG_KIND_MESSAGE, title, body, "");
+    dialog->style = style;
+    return dialog;
+}
+
+struct dialog *dialog_ask(const char *title, struct text *body, const char *prompt, const char *initial)
+{
+    struct dialog *dialog = dialog_new(DIALOG_KIND_ASK, title, body, "");
+    dialog->input = input_new(prompt, NULL);
+    input_set(dialog->input, initial);
+    return dialog;
+}
+
+void dialog_free(struct dialog *dialog)
+{
+    if (!dialog)
+        return;
+    text_free(dialog->body);
+    input_free(dialog->input);
+    free(dialog->title);
+    free(dialog->question);
+    free(dialog->progress_label);
+    free(dialog);
+}
+
+const char *dialog_input(const struct dialog *dialog)
+{
+    return dialog->input ? input_text(dialog->input) : "";
+}
+
+struct text *dialog_body(struct dialog *dialog)
+{
+    return dialog->body;
+}
+
+void dialog_set_progress(struct dialog *dialog, double fraction, const char *label)
+{
+    dialog->progress = fraction;
+    xstr_set(&dialog->progress_label, label);
+}
+
+/* --- keys */
+
+static enum dialog_result confirm_key(int key)
+{
+    if (key == 'y' || key == 'Y')
+        return DIALOG_YES;
+    bool no = key == 'n' || key == 'N' || key == KEYS_ENTER || key == KEYS_ESC || key == KEYS_CTRL('c') || key == 'q';
+    return no ? DIALOG_NO : DIALOG_OPEN;
+}
+
+static enum dialog_result message_key(int key)
+{
+    bool close = key == KEYS_ENTER || key == KEYS_ESC || key == 'q' || key == KEYS_CTRL('c');
+    return close ? DIALOG_NO : DIALOG_OPEN;
+}
+
+static enum dialog_result typing_key(struct dialog *dialog, int key)
+{
+    enum input_result result = input_key(dialog->input, key);
+    if (result == INPUT_CANCELLED)
+        return DIALOG_NO;
+    if (result != INPUT_ACCEPTED)
+        return DIALOG_OPEN;
+    if (dialog->kind == DIALOG_KIND_ASK || strcmp(input_text(dialog->input), dialog->question) == 0)
+        return DIALOG_YES;
+    input_set_error(dialog->input, "not that name");
+    return DIALOG_OPEN;
+}
+
+static bool is_scroll_key(int key)
+{
+    return key == KEYS_UP || key == KEYS_DOWN || key == KEYS_PAGE_UP || key == KEYS_PAGE_DOWN;
+}
+
+enum dialog_result dialog_key(struct dialog *dialog, int key)
+{
+    if (dialog->input && !is_scroll_key(key))
+        return typing_key(dialog, key);
+    enum dialog_result result = dialog->input                         ? DIALOG_OPEN
+                                : dialog->kind == DIALOG_KIND_CONFIRM ? confirm_key(key)
+                                                                      : message_key(key);
+    if (result == DIALOG_OPEN)
+        (void)text_key(dialog->body, key);
+    return result;
+}
+
+/* --- drawing */
+
+static int foot_rows(const struct dialog *dialog)
+{
+    static const int rows[] = {
+        [DIALOG_KIND_CONFIRM] = 1, [DIALOG_KIND_NAME] = 2, [DIALOG_KIND_MESSAGE] = 1, [DIALOG_KIND_ASK] = 1};
+    bool gauge = !(dialog->progress < 0);
+    return rows[dialog->kind] + (gauge ? 1 : 0);
+}
+
+static int widest_of(const struct dialog *dialog)
+{
+    int widest = text_widest(dialog->body), title = text_columns(dialog->title) + 4;
+    int question = text_columns(dialog->question) + 30;
+    widest = title > widest ? title : widest;
+    widest = question > widest ? question : widest;
+    return widest + SIDES < WIDEST ? widest + SIDES : WIDEST;
+}
+
+static void draw_confirm(const struct dialog *dialog, struct area row)
+{
+    int columns = text_columns(dialog->question), room = row.width - 7;
+    columns = columns < room ? columns : room;
+    area_fit(row, 0, 0, columns, CELLS_LEFT, ROLE_NORMAL | STYLE_BOLD, dialog->question);
+    int x = columns > 0 ? columns + 1 : 0;
+    x += area_text(row, x, 0, ROLE_KEY, "y");
+    x += area_text(row, x, 0, ROLE_DIM, "/");
+    x += area_text(row, x, 0, ROLE_KEY, "N");
+    (void)x;
+}
+
+static void draw_foot(struct dialog *dialog, struct area foot)
+{
+    int y = 0;
+    if (!(dialog->progress < 0))
+        gauge_draw(foot, y++, dialog->progress, ROLE_ACTIVE, dialog->progress_label);
+    switch (dialog->kind) {
+    case DIALOG_KIND_CONFIRM:
+        draw_confirm(dialog, area_row(foot, y));
+        break;
+    case DIALOG_KIND_NAME:
+        area_textf(foot, 0, y++, ROLE_NORMAL | STYLE_BOLD, "Type %s and Enter; Esc: no", dialog->question);
+        input_draw(dialog->input, area_row(foot, y));
+        break;
+    case DIALOG_KIND_ASK:
+        input_draw(dialog->input, area_row(foot, y));
+        break;
+    case DIALOG_KIND_MESSAGE:
+        area_text(foot, area_text(foot, 0, y, ROLE_KEY, "Esc") + 1, y, ROLE_DIM, "close");
+        break;
+    }
+}
+
+/* Where there is hardly any room the frame goes first, then the body: the question must stay readable. */
+void dialog_draw(struct dialog *dialog, struct area area)
+{
+    int width = widest_of(dialog) < area.width ? widest_of(dialog) : area.width;
+    int foot = foot_rows(dialog);
+    size_t body = text_rows(dialog->body, width - SIDES);
+    int wanted = (body > 500 ? 500 : (int)body) + (body > 0 ? 1 : 0) + foot + 2;
+    struct area outer = area_center(area, width, wanted);
+    struct area inside = outer;
+    if (outer.height >= foot + 3 && outer.width >= 16) {
+        inside = area_box(outer, dialog->style, dialog->title);
+        inside = area_sub(inside, 1, 0, inside.width - 2, inside.height);
+    } else
+        area_fill(outer, ROLE_NORMAL);
+    int room = inside.height - foot;
+    int gap = room > 1 && (int)body < room ? 1 : 0;
+    if (room > 0)
+        text_draw(dialog->body, area_sub(inside, 0, 0, inside.width, room - gap));
+    draw_foot(dialog, area_sub(inside, 0, room > 0 ? room : 0, inside.width, foot));
+}
