@@ -72,15 +72,21 @@ lock_lab() {
     done
 }
 
+# What is started on a host must not keep our lock, nor a pipe of whoever called us. For use in a subshell only.
+close_descriptors() {
+    local fd
+    for fd in /proc/"$BASHPID"/fd/*; do
+        fd=${fd##*/}
+        [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+}
+
 # Run CMD as a daemon that keeps nothing of ours: no descriptor, no environment, no terminal. Its pid is in $!.
 daemon() {
     local log=$1
     shift
     (
-        for fd in /proc/"$BASHPID"/fd/*; do
-            fd=${fd##*/}
-            [ "$fd" -le 2 ] || eval "exec $fd>&-"
-        done
+        close_descriptors
         cd / && exec env -i PATH="$PATH" setsid "$@"
     ) </dev/null >>"$log" 2>&1 &
 }

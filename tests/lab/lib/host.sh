@@ -59,17 +59,19 @@ host_boot() { # HOST
     net_plug "$1" "$(host_pid "$1")" && wait_for 15 host_says_booted "$1"
 }
 
-# run a command inside, as root, in the host's own control group: host_run HOST CMD…
-host_run() {
+# become a command inside, as root, in the host's own control group: host_exec HOST CMD…; host_run is the same as a child
+host_exec() {
     local pid host=$1
     pid=$(host_pid "$host") || return
     shift
-    sh -c "$(cgroup_enter_script "$host") $(cgroup_leaf_script "$host")
+    close_descriptors
+    exec sh -c "$(cgroup_enter_script "$host") $(cgroup_leaf_script "$host")
         pid=\$1; shift
         exec nsenter --target \"\$pid\" --mount --uts --ipc --net --pid --cgroup --root --wdns=/root -- env -i HOME=/root \\
             USER=root LOGNAME=root LANG=C.UTF-8 TERM=\"\${TERM:-dumb}\" \\
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \"\$@\"" - "$pid" "$@"
 }
+host_run() { (host_exec "$@"); }
 
 # the banner, not just the port: a stopped sshd still accepts connections
 host_greets() { # HOST

@@ -9,7 +9,7 @@ verb_up() {
     umask 022
     lock_lab
     if [ -e "$LAB/names" ]; then
-        [ -e "$LAB/ready" ] || die "lab '$LAB_NAME' was left half made; remove it: tests/lab/lab down --name $LAB_NAME"
+        all_run || die "lab '$LAB_NAME' is half made or was left by something; remove it: tests/lab/lab down --name $LAB_NAME"
         say "lab '$LAB_NAME' is up already ($(host_names | tr '\n' ' '))"
         return 0
     fi
@@ -20,6 +20,12 @@ verb_up() {
     touch "$LAB/ready"
     trap - EXIT INT TERM
     say "lab '$LAB_NAME' is up after $SECONDS s: $(host_names | tr '\n' ' ')at $(net_prefix).0/24"
+}
+
+all_run() {
+    local host
+    [ -e "$LAB/ready" ] || return
+    for host in $(host_names); do host_pid "$host" >/dev/null || return; done
 }
 
 dogwatch() { echo "${DOGWATCH:-$REPO/build/dogwatch}"; }
@@ -91,7 +97,8 @@ down() {
     cgroup_end || failed=1
     net_down || { say "interface $TAG stays" && failed=1; }
     [ "$KEEP" = yes ] && return $failed
-    if mountpoint -q "$LAB"; then umount "$LAB" || umount -l "$LAB"; fi
+    # lazily: our own lock is a descriptor on it
+    ! mountpoint -q "$LAB" || umount -l "$LAB"
     rm -rf --one-file-system "$LAB" || failed=1
     rmdir "$LAB_ROOT" 2>/dev/null
     return $failed
@@ -148,7 +155,7 @@ verb_list() {
 
 verb_exec() {
     need_host "$1"
-    host_run "$@"
+    host_exec "$@"
 }
 verb_cut() { need_host "$1" && net_cut "$1"; }
 verb_heal() { need_host "$1" && net_heal "$1"; }
