@@ -71,21 +71,16 @@ static int help_main(int argc, char **argv)
     return 0;
 }
 
-/* The first word that is no option decides; the values of --fleet and --state are no words. */
+/* --report and the like are subcommands that look like options: the first of them, or else the first word. */
 static int find_subcommand(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--fleet") == 0 || strcmp(argv[i], "--state") == 0) {
-            i++;
-            continue;
-        }
-        if (argv[i][0] != '-')
-            return i;
+    for (int i = 1; i < argc; i++)
         for (size_t k = 0; k < SUBCOMMAND_COUNT; k++)
-            if (strcmp(argv[i], subcommands[k].name) == 0)
-                return i;
-    }
-    return 0;
+            if (subcommands[k].name[0] == '-' && strcmp(argv[i], subcommands[k].name) == 0) {
+                int word = cli_find_verb(argc, argv);
+                return word && word < i ? word : i;
+            }
+    return cli_find_verb(argc, argv);
 }
 
 static int unknown_subcommand(const char *name)
@@ -105,8 +100,7 @@ static int unknown_subcommand(const char *name)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
-    setlocale(LC_NUMERIC, "C");
+    setlocale(LC_CTYPE, "");
     int at = find_subcommand(argc, argv);
     if (!at)
         return console_main(argc, argv);
