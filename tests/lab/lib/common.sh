@@ -66,7 +66,8 @@ step() {
 # One `up`, `down` or `reboot` on a lab at a time. The directory itself is locked (fd 9), so no lock file stays behind.
 lock_lab() {
     while :; do
-        mkdir -p "$LAB" && exec 9<"$LAB" || die "cannot make $LAB"
+        mkdir -p "$LAB" || die "cannot make $LAB"
+        { exec 9<"$LAB"; } 2>/dev/null || continue # another lab's `down` just removed the directory above
         flock -w 180 9 || die "another lab command has held $LAB for 3 minutes"
         [ "$LAB" -ef "/proc/$$/fd/9" ] && return
     done

@@ -86,7 +86,7 @@ up_failed() {
 
 verb_down() {
     [ "$(id -u)" = 0 ] || die 'only root can take a lab down'
-    if [ -d "$LAB" ]; then lock_lab; fi
+    lock_lab
     down
 }
 
