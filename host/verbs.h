@@ -13,12 +13,24 @@ typedef enum err verb_handler(
 struct verb {
     const char *name;
     enum host_role least_role;
-    bool needs_site;  /* args.site must be a valid name and allowed by policy before the handler runs */
-    bool own_thread;  /* may take long: runs in a thread of its own, others go on */
+    bool needs_site; /* args.site must be a valid name and allowed by policy before the handler runs */
+    bool own_thread; /* may take long: runs in a thread of its own, others go on */
+    bool unlogged;   /* changes the host, but too often to be worth a line in syslog each time */
     verb_handler *handle;
+    void (*then)(
+        struct session *session); /* after a good answer was sent: what it pushes comes behind it; may be NULL */
 };
 
 const struct verb *verb_find(const char *name); /* NULL where there is none */
+size_t verb_count(void);                        /* at most 64: a policy's rules keep them as bits */
+const struct verb *verb_at(size_t index);
+size_t verb_index(const struct verb *verb);
+
+/* host/dispatch.c */
+verb_handler verb_hello, verb_ping;
+/* host/sample.c */
+verb_handler verb_subscribe;
+void subscribe_begin(struct session *session);
 
 /* host/inventory.c */
 verb_handler verb_inventory, verb_site_status;
