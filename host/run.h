@@ -1,6 +1,7 @@
-/* Run a program and take what it says: execve with an absolute path, a clean environment (PATH, HOME=/root, LANG=C.UTF-8), no shell,
- * standard input from /dev/null, all other descriptors closed, own process group. At the deadline the group is killed (SIGKILL) and reaped;
- * a child that cannot die (stuck in the kernel) is left to a reaper and never waited for. Any thread. */
+/* Run a program and take what it says: execve with an absolute path, a clean environment (PATH, HOME=/root,
+ * LANG=C.UTF-8), no shell, standard input from /dev/null, all other descriptors closed, own process group. At the
+ * deadline the group is killed (SIGKILL) and reaped; a child that cannot die (stuck in the kernel) is left to a reaper
+ * and never waited for. Any thread. */
 #ifndef HOST_RUN_H
 #define HOST_RUN_H
 
@@ -9,19 +10,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* argv[0] is an absolute path; NULL-terminated. `out` and `errors` (either may be NULL: discarded) grow to their ceilings, the rest is
- * discarded. *status: exit status, or 128+signal. ERR_OK whenever the program ran to its end, ERR_TIMEOUT, ERR_NOT_FOUND (no such program),
- * ERR_FULL (out's ceiling passed), ERR_IO. */
-enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status, struct err_info *info);
+/* argv[0] is an absolute path; NULL-terminated. `out` and `errors` (either may be NULL: discarded) grow to their
+ * ceilings, the rest is discarded. *status: exit status, or 128+signal. ERR_OK whenever the program ran to its end,
+ * ERR_TIMEOUT, ERR_NOT_FOUND (no such program), ERR_FULL (out's ceiling passed), ERR_IO. */
+enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status,
+    struct err_info *info);
 
-/* Start a program whose standard output is read by the caller, non-blocking (followers such as journalctl -f). *pid and *out_fd are the caller's;
- * run_end kills the group, reaps and closes. The child also dies with the helper (PR_SET_PDEATHSIG), and, as that signal is
- * bound to the thread that forked (prctl(2)), with the thread that called run_start: it must outlive the child. */
+/* Start a program whose standard output is read by the caller, non-blocking (followers such as journalctl -f). *pid and
+ * *out_fd are the caller's; run_end kills the group, reaps and closes. The child also dies with the helper
+ * (PR_SET_PDEATHSIG), and, as that signal is bound to the thread that forked (prctl(2)), with the thread that called
+ * run_start: it must outlive the child. */
 enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err_info *info);
 void run_end(pid_t pid, int out_fd);
 
-/* The helper ends: every group started here gets SIGTERM, a second later SIGKILL, and is reaped; nothing can be started any
- * more (ERR_CANCELLED). A container engine's CLI uses that second to leave its state in order. Once, by main. */
+/* The helper ends: every group started here gets SIGTERM, a second later SIGKILL, and is reaped; nothing can be started
+ * any more (ERR_CANCELLED). A container engine's CLI uses that second to leave its state in order. Once, by main. */
 void run_end_all(void);
 
 /* The first of the given absolute paths that is executable, or NULL. */

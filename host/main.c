@@ -1,0 +1,140 @@
+/* dogwatch-host: what runs on a host, started by sshd for the engine's key as a forced command. It serves the one
+ * connection it was started with (docs/protocol.md) and ends with it: on end of input, a failed write, the idle
+ * deadline or SIGTERM. Whatever programs it started end with it.
+ *
+ * The main thread reads requests; everything else is in host/. */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/audit.h"
+#include "host/dispatch.h"
+#include "host/path.h"
+#include "host/policy.h"
+#include "host/run.h"
+#include "host/session.h"
+
+#define EXIT_USAGE 2
+
+struct arguments {
+    enum host_role role;
+    bool has_role;
+    const char *root;
+    bool version;
+};
+
+/* Only what is written here; the lines in authorized_keys and sudoers fix the arguments, so that --root cannot be
+ * reached with the engine's keys. It is for tests, and refused where the program got its rights from a set-user-ID bit.
+ */
+static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    *arguments = (struct arguments){0};
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (argc == 2 && strcmp(argv[i], "--version") == 0) {
+            arguments->version = true;
+        } else if (strcmp(argv[i], "--role") == 0 && !arguments->has_role && value) {
+            arguments->has_role = host_role_parse(value, &arguments->role);
+            if (!arguments->has_role)
+                return false;
+            i++;
+        } else if (strcmp(argv[i], "--root") == 0 && !arguments->root && value && value[0] == '/' &&
+                   !getauxval(AT_SECURE)) {
+            arguments->root = value;
+            i++;
+        } else {
+            return false;
+        }
+    }
+    return arguments->version || arguments->has_role;
+}
+
+static void close_inherited(void)
+{
+    if (syscall(SYS_close_range, 3, ~0U, 0) == 0)
+        return;
+    for (int fd = 3; fd < 1024; fd++)
+        close(fd);
+}
+
+/* Descriptors 0 to 2 must be something, lest a file opened later becomes "standard output". */
+static bool check_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
+/* Signals that mean "end" are read from a descriptor; a peer that is gone is seen by write(2). Before the first thread.
+ */
+static int take_signals(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Nothing of what the login brought along stays, except what the audit has taken from it. */
+static bool settle_down(void)
+{
+    umask(077);
+    if (chdir("/") != 0 || clearenv() != 0)
+        return false;
+    return setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1) == 0 && setenv("LANG", "C.UTF-8", 1) == 0;
+}
+
+/* A small program should stay small: one heap for all threads, and large blocks given back when freed. */
+static void save_memory(void)
+{
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 65536);
+    mallopt(M_TRIM_THRESHOLD, 65536);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    if (!parse_arguments(argc, argv, &arguments)) {
+        fputs("usage: dogwatch-host --role viewer|operator\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (arguments.version) {
+        puts("dogwatch-host " DOGWATCH_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (!check_standard_fds())
+        return EXIT_USAGE;
+    close_inherited();
+    save_memory();
+    log_to_syslog("dogwatch-host", LOG_LEVEL_WARNING);
+    host_root_set(arguments.root);
+    struct audit *audit = audit_new();
+    if (!settle_down()) {
+        fprintf(stderr, "dogwatch-host: cannot settle down in /: %s\n", strerror(errno));
+        return EXIT_USAGE;
+    }
+    char policy_path[HOST_PATH_SIZE];
+    host_path(policy_path, sizeof policy_path, "/etc/dogwatch/policy");
+    int stop_fd = take_signals();
+    struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO);
+    session_run(session, stop_fd, dispatch_request, dispatch_new(arguments.role, policy_path, audit));
+    run_end_all();
+    _exit(EXIT_SUCCESS); /* other threads may be anywhere: no destructors */
+}
