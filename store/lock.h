@@ -1,4 +1,4 @@
-/* One engine per state directory: an flock(2) on STATE/engine.lock, released by the kernel however the process ends. */
+/* One engine per state directory: a lock on STATE/engine.lock, released by the kernel however the process ends. */
 #ifndef STORE_LOCK_H
 #define STORE_LOCK_H
 

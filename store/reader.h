@@ -36,9 +36,9 @@ struct snapshot {
     size_t container_count;
     struct volume_state *volumes;
     size_t volume_count;
-    int64_t read_us;               /* when this was read */
-    int64_t revisions[KIND_COUNT]; /* the store's own: what has been read so far */
-    uint64_t removals[KIND_COUNT];
+    int64_t read_us;            /* when this was read */
+    int64_t store_id, revision; /* the store's own: what has been read so far */
+    int64_t removals[KIND_COUNT];
 };
 
 /* A new snapshot, consistent in itself (one read transaction). The caller frees it. */
