@@ -22,9 +22,7 @@
     ((vec)->items = vec_grow((vec)->items, (vec)->count, &(vec)->capacity, sizeof *(vec)->items),                      \
         &(vec)->items[(vec)->count++])
 #define vec_push(vec, value) (*vec_add(vec) = (value))
-#define vec_each(vec, type, name)                                                                                      \
-    for (type *name = (vec)->items, *name##_end = (vec)->count ? (vec)->items + (vec)->count : NULL;                   \
-         name != name##_end; name++)
+#define vec_each(vec, type, name) for (type *name = (vec)->items; name && name != (vec)->items + (vec)->count; name++)
 #define vec_clear(vec) ((void)((vec)->count = 0))
 #define vec_free(vec) vec_release((void **)&(vec)->items, &(vec)->count, &(vec)->capacity)
 

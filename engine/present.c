@@ -1,0 +1,348 @@
+/* The model of the fleet: hosts with their containers and volumes (sites: present_sites.c; what is worth telling:
+ * timeline.c). A report is complete: arrays are sorted by key and merged with what was known, so that every object is
+ * written, told of, or removed in one pass. Runs in the engine's model thread. */
+#include "engine/present.h"
+
+#include <math.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/present_private.h"
+#include "engine/timeline.h"
+
+int present_compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+struct present *present_new(const struct present_writer *writer)
+{
+    struct present *present = xcalloc(1, sizeof *present);
+    present->writer = *writer;
+    return present;
+}
+
+static void host_free(void *node)
+{
+    struct present_host *host = node;
+    vec_free(&host->containers);
+    vec_free(&host->volumes);
+    free(host);
+}
+
+static void site_free(void *node)
+{
+    struct present_site *site = node;
+    vec_free(&site->hosts);
+    free(site);
+}
+
+void present_free(struct present *present)
+{
+    if (!present)
+        return;
+    tdestroy(present->hosts, host_free);
+    tdestroy(present->sites, site_free);
+    free(present);
+}
+
+struct present_host *present_find_host(const struct present *present, const char *name)
+{
+    void *found = tfind(name, (void *const *)&present->hosts, present_compare_names);
+    return found ? *(struct present_host **)found : NULL;
+}
+
+static struct present_host *add_host(struct present *present, const char *name)
+{
+    struct present_host *host = present_find_host(present, name);
+    if (host)
+        return host;
+    host = xcalloc(1, sizeof *host);
+    str_copy(host->state.name, sizeof host->state.name, name);
+    metrics_clear(host->state.metrics, HOST_METRIC_COUNT);
+    str_copy(host->state.reason, sizeof host->state.reason, "not reached yet");
+    if (!tsearch(host, &present->hosts, present_compare_names))
+        abort();
+    return host;
+}
+
+/* --- objects of a host
+ * ------------------------------------------------------------------------------------------------ */
+
+static int compare_containers(const void *a, const void *b)
+{
+    return strcmp(((const struct container_state *)a)->key, ((const struct container_state *)b)->key);
+}
+
+static int compare_volumes(const void *a, const void *b)
+{
+    return strcmp(((const struct volume_state *)a)->key, ((const struct volume_state *)b)->key);
+}
+
+static void put_container(struct present *present, const struct container_state *container, int64_t sampled_us)
+{
+    present->writer.container(present->writer.owner, container);
+    if (sampled_us)
+        present->writer.sample(present->writer.owner, KIND_CONTAINER, container->key, sampled_us, container->metrics);
+}
+
+static void merge_containers(
+    struct present *present, struct present_host *host, struct host_report *report, int64_t now_us, int64_t sampled_us)
+{
+    const struct present_writer *writer = &present->writer;
+    if (report->container_count)
+        qsort(report->containers, report->container_count, sizeof *report->containers, compare_containers);
+    size_t old = 0;
+    for (size_t i = 0; i < report->container_count; i++) {
+        struct container_state *after = &report->containers[i];
+        int order = 1;
+        while (old < host->containers.count && (order = strcmp(host->containers.items[old].key, after->key)) < 0) {
+            timeline_container(writer, &host->containers.items[old], NULL, now_us);
+            writer->remove(writer->owner, KIND_CONTAINER, host->containers.items[old++].key);
+        }
+        struct container_state *before =
+            old < host->containers.count && order == 0 ? &host->containers.items[old++] : NULL;
+        if (host->known)
+            timeline_container(writer, before, after, now_us);
+        put_container(present, after, sampled_us);
+    }
+    for (; old < host->containers.count; old++) {
+        timeline_container(writer, &host->containers.items[old], NULL, now_us);
+        writer->remove(writer->owner, KIND_CONTAINER, host->containers.items[old].key);
+    }
+    vec_clear(&host->containers);
+    for (size_t i = 0; i < report->container_count; i++)
+        vec_push(&host->containers, report->containers[i]);
+}
+
+static void merge_volumes(
+    struct present *present, struct present_host *host, struct host_report *report, int64_t now_us, int64_t sampled_us)
+{
+    const struct present_writer *writer = &present->writer;
+    if (report->volume_count)
+        qsort(report->volumes, report->volume_count, sizeof *report->volumes, compare_volumes);
+    size_t old = 0;
+    for (size_t i = 0; i < report->volume_count; i++) {
+        struct volume_state *after = &report->volumes[i];
+        int order = 1;
+        while (old < host->volumes.count && (order = strcmp(host->volumes.items[old].key, after->key)) < 0)
+            writer->remove(writer->owner, KIND_VOLUME, host->volumes.items[old++].key);
+        struct volume_state *before = old < host->volumes.count && order == 0 ? &host->volumes.items[old++] : NULL;
+        timeline_volume(writer, before, after, now_us);
+        writer->volume(writer->owner, after);
+        if (sampled_us)
+            writer->sample(writer->owner, KIND_VOLUME, after->key, sampled_us, after->metrics);
+    }
+    for (; old < host->volumes.count; old++)
+        writer->remove(writer->owner, KIND_VOLUME, host->volumes.items[old].key);
+    vec_clear(&host->volumes);
+    for (size_t i = 0; i < report->volume_count; i++)
+        vec_push(&host->volumes, report->volumes[i]);
+}
+
+/* --- what collectors say
+ * ---------------------------------------------------------------------------------------------- */
+
+/* When the sample was taken, on the engine's clock: the host's clock less its offset. Without an offset, when it came.
+ */
+static int64_t sampled_at(const struct host_report *report, int64_t now_us)
+{
+    double offset_ms = report->host.metrics[HOST_CLOCK_OFFSET];
+    if (!report->taken_us || isnan(offset_ms))
+        return now_us;
+    int64_t at_us = report->taken_us - (int64_t)(offset_ms * 1000);
+    return at_us > now_us || at_us < now_us - 3600 * USEC_PER_SEC ? now_us : at_us;
+}
+
+static void count_containers(struct present_host *host)
+{
+    host->state.containers_total = (uint32_t)host->containers.count;
+    host->state.containers_running = 0;
+    vec_each (&host->containers, struct container_state, container)
+        host->state.containers_running += container->state == RUN_RUNNING;
+}
+
+static void take_host_state(struct present_host *host, const struct host_report *report, int64_t now_us)
+{
+    struct host_state before = host->state;
+    host->state = report->host;
+    str_copy(host->state.name, sizeof host->state.name, before.name);
+    if (!host->state.address[0])
+        str_copy(host->state.address, sizeof host->state.address, before.address);
+    str_copy(host->state.roles, sizeof host->state.roles, before.roles);
+    host->state.status = HOST_UP;
+    host->state.reason_code = ERR_OK;
+    host->state.reason[0] = '\0';
+    host->state.seen_us = now_us;
+    host->state.since_us = before.status == HOST_UP ? before.since_us : now_us;
+    double offset_ms = report->host.metrics[HOST_CLOCK_OFFSET];
+    if (report->taken_us && !isnan(offset_ms))
+        host->state.metrics[HOST_LAG] = fmax(0, (double)(now_us - sampled_at(report, now_us)) / 1000);
+}
+
+void present_report(struct present *present, struct host_report *report, int64_t now_us)
+{
+    struct present_host *host = present_find_host(present, report->host.name);
+    if (!host || !host->in_fleet)
+        return; /* removed from the fleet while the report was under way */
+    struct host_state before = host->state;
+    bool first = !host->known;
+    int64_t at_us = sampled_at(report, now_us);
+    take_host_state(host, report, now_us);
+    timeline_host(&present->writer, &before, &host->state, now_us);
+    if (report->has_inventory) {
+        struct site_names sites_before = {0};
+        present_sites_of(host, &sites_before);
+        merge_containers(present, host, report, now_us, at_us);
+        merge_volumes(present, host, report, now_us, at_us);
+        host->known = true;
+        present_update_host_sites(present, host, &sites_before, now_us, at_us);
+        vec_free(&sites_before.list);
+    }
+    count_containers(host);
+    present->writer.host(present->writer.owner, &host->state);
+    present->writer.sample(present->writer.owner, KIND_HOST, host->state.name, at_us, host->state.metrics);
+    if ((first && host->known) || before.status != HOST_UP)
+        present_update_declared(present, now_us);
+}
+
+static void mark_stale(struct present *present, struct present_host *host, int64_t now_us)
+{
+    vec_each (&host->containers, struct container_state, container) {
+        container->stale = true;
+        put_container(present, container, 0);
+    }
+    vec_each (&host->volumes, struct volume_state, volume) {
+        volume->stale = true;
+        present->writer.volume(present->writer.owner, volume);
+    }
+    struct site_names sites = {0};
+    present_sites_of(host, &sites);
+    present_update_host_sites(present, host, &sites, now_us, 0);
+    vec_free(&sites.list);
+}
+
+void present_lost(struct present *present, const char *name, enum err code, const char *reason, int64_t now_us)
+{
+    struct present_host *host = present_find_host(present, name);
+    if (!host || !host->in_fleet)
+        return;
+    struct host_state before = host->state;
+    host->state.status = HOST_UNKNOWN;
+    host->state.reason_code = code;
+    str_copy(host->state.reason, sizeof host->state.reason, reason);
+    if (before.status == HOST_UP || !before.since_us)
+        host->state.since_us = now_us;
+    metrics_clear(host->state.metrics, HOST_METRIC_COUNT);
+    timeline_host(&present->writer, &before, &host->state, now_us);
+    present->writer.host(present->writer.owner, &host->state);
+    if (before.status == HOST_UP) {
+        mark_stale(present, host, now_us);
+        present_update_declared(present, now_us);
+    }
+}
+
+/* --- beginnings
+ * ------------------------------------------------------------------------------------------------------- */
+
+void present_load(struct present *present, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->host_count; i++) {
+        struct present_host *host = add_host(present, snapshot->hosts[i].name);
+        host->state = snapshot->hosts[i];
+        host->known = host->state.seen_us != 0;
+        if (host->state.status == HOST_UP)
+            str_copy(host->state.reason, sizeof host->state.reason, "the engine has just started");
+        host->state.status = HOST_UNKNOWN;
+        metrics_clear(host->state.metrics, HOST_METRIC_COUNT);
+    }
+    for (size_t i = 0; i < snapshot->container_count; i++) {
+        struct present_host *host = add_host(present, snapshot->containers[i].host);
+        vec_push(&host->containers, snapshot->containers[i]);
+        host->containers.items[host->containers.count - 1].stale = true;
+    }
+    for (size_t i = 0; i < snapshot->volume_count; i++) {
+        struct present_host *host = add_host(present, snapshot->volumes[i].host);
+        vec_push(&host->volumes, snapshot->volumes[i]);
+        host->volumes.items[host->volumes.count - 1].stale = true;
+    }
+    present_load_sites(present, snapshot);
+}
+
+/* tdelete while walking is undefined: gather first. */
+static void gather(const void *node, VISIT visit, void *list)
+{
+    if (visit == postorder || visit == leaf)
+        vec_push(&((struct present_nodes *)list)->list, *(void *const *)node);
+}
+
+void present_all(void *tree, struct present_nodes *out)
+{
+    twalk_r(tree, gather, out);
+}
+
+static void forget_host(struct present *present, struct present_host *host, int64_t now_us)
+{
+    const struct present_writer *writer = &present->writer;
+    struct site_names sites = {0};
+    present_sites_of(host, &sites);
+    vec_each (&host->containers, struct container_state, container)
+        writer->remove(writer->owner, KIND_CONTAINER, container->key);
+    vec_each (&host->volumes, struct volume_state, volume)
+        writer->remove(writer->owner, KIND_VOLUME, volume->key);
+    vec_clear(&host->containers);
+    vec_clear(&host->volumes);
+    present_update_host_sites(present, host, &sites, now_us, 0);
+    vec_free(&sites.list);
+    writer->remove(writer->owner, KIND_HOST, host->state.name);
+    tdelete(host, &present->hosts, present_compare_names);
+    host_free(host);
+}
+
+void present_set_fleet(struct present *present, const struct fleet *fleet, int64_t now_us)
+{
+    struct present_nodes hosts = {0};
+    present->fleet = fleet;
+    present_declare_sites(present);
+    vec_each (&fleet->hosts, const struct host_def, def) {
+        struct present_host *host = add_host(present, def->name);
+        host->in_fleet = true;
+        str_copy(host->state.address, sizeof host->state.address, def->address);
+        char roles[64];
+        str_copy(host->state.roles, sizeof host->state.roles, roles_text(def->roles, roles));
+        if (!host->state.since_us)
+            host->state.since_us = now_us;
+    }
+    present_all(present->hosts, &hosts);
+    vec_each (&hosts.list, void *, node) {
+        struct present_host *host = *node;
+        if (!fleet_host(fleet, host->state.name))
+            forget_host(present, host, now_us);
+        else
+            present->writer.host(present->writer.owner, &host->state);
+    }
+    vec_free(&hosts.list);
+    present_update_all_sites(present, now_us);
+}
+
+static void add_to_totals(const void *node, VISIT visit, void *out)
+{
+    struct present_totals *totals = out;
+    const struct present_host *host = *(struct present_host *const *)node;
+    if (visit != postorder && visit != leaf)
+        return;
+    totals->hosts_up += host->state.status == HOST_UP;
+    totals->hosts_unknown += host->state.status != HOST_UP;
+    if (host->state.status == HOST_UP)
+        totals->lag_worst_ms = fmax(totals->lag_worst_ms, host->state.metrics[HOST_LAG]);
+}
+
+struct present_totals present_totals(const struct present *present)
+{
+    struct present_totals totals = {.lag_worst_ms = NAN};
+    twalk_r(present->hosts, add_to_totals, &totals);
+    return totals;
+}

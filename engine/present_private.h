@@ -1,0 +1,61 @@
+/* Shared by the files of the model only: present.c (hosts and what they have), present_sites.c (sites made of them). */
+#ifndef ENGINE_PRESENT_PRIVATE_H
+#define ENGINE_PRESENT_PRIVATE_H
+
+#include "base/vec.h"
+#include "engine/present.h"
+
+struct present_host {
+    struct host_state state; /* first: the tree compares by its name */
+    bool in_fleet;
+    bool known;                             /* its containers have been seen, now or by an earlier engine */
+    VEC(struct container_state) containers; /* sorted by key */
+    VEC(struct volume_state) volumes;       /* sorted by key */
+};
+
+struct present_site {
+    struct site_state state;          /* first: the tree compares by its name */
+    const struct site_def *declared;  /* NULL for discovered sites */
+    VEC(struct present_host *) hosts; /* those with a container of it, sorted by name */
+    enum site_status last_known;      /* the last status that was not unknown; SITE_UNKNOWN before the first */
+};
+
+struct present {
+    struct present_writer writer;
+    const struct fleet *fleet;
+    void *hosts; /* tsearch(3) trees, by name */
+    void *sites;
+};
+
+struct present_host *present_find_host(const struct present *present, const char *name);
+struct present_site *present_find_site(const struct present *present, const char *name);
+
+/* Bring one site up to date from the hosts that have it: write it, sample it (sampled_us 0: do not), tell what changed.
+ */
+void present_update_site(struct present *present, struct present_site *site, int64_t now_us, int64_t sampled_us);
+
+/* The names of the sites with containers on a host, sorted, each once. Copies: they outlive the host's arrays. */
+struct site_names {
+    VEC(struct site_name { char text[NAME_SIZE]; }) list;
+};
+void present_sites_of(const struct present_host *host, struct site_names *out);
+/* The host's containers changed or aged; `before` is what present_sites_of gave earlier. */
+void present_update_host_sites(struct present *present, struct present_host *host, const struct site_names *before,
+    int64_t now_us, int64_t sampled_us);
+/* Declared sites that are nowhere: missing, or unknown while some host does not answer. */
+void present_update_declared(struct present *present, int64_t now_us);
+void present_update_all_sites(struct present *present, int64_t now_us);
+
+void present_load_sites(struct present *present, const struct snapshot *snapshot);
+/* Point sites at their declarations in present->fleet, adding those that are new. */
+void present_declare_sites(struct present *present);
+
+/* The nodes of a tree, in order: for loops that delete. */
+struct present_nodes {
+    VEC(void *) list;
+};
+void present_all(void *tree, struct present_nodes *out);
+
+int present_compare_names(const void *a, const void *b); /* of structs that begin with a name */
+
+#endif

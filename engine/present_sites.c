@@ -1,0 +1,385 @@
+/* Sites: made of the containers of all hosts, and of what the fleet files declare. A site's status, its drift and its
+ * figures are computed anew from the hosts that have it whenever one of them reports or is lost. */
+#include <math.h>
+#include <search.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "base/mem.h"
+#include "engine/present_private.h"
+#include "engine/timeline.h"
+
+struct present_site *present_find_site(const struct present *present, const char *name)
+{
+    void *found = tfind(name, (void *const *)&present->sites, present_compare_names);
+    return found ? *(struct present_site **)found : NULL;
+}
+
+static struct present_site *add_site(struct present *present, const char *name)
+{
+    struct present_site *site = present_find_site(present, name);
+    if (site)
+        return site;
+    site = xcalloc(1, sizeof *site);
+    str_copy(site->state.name, sizeof site->state.name, name);
+    metrics_clear(site->state.metrics, SITE_METRIC_COUNT);
+    if (!tsearch(site, &present->sites, present_compare_names))
+        abort();
+    return site;
+}
+
+static int compare_site_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+void present_sites_of(const struct present_host *host, struct site_names *out)
+{
+    vec_each (&host->containers, const struct container_state, container)
+        if (container->site[0])
+            str_copy(vec_add(&out->list)->text, NAME_SIZE, container->site);
+    if (!out->list.count)
+        return;
+    qsort(out->list.items, out->list.count, sizeof *out->list.items, compare_site_names);
+    size_t kept = 1;
+    for (size_t i = 1; i < out->list.count; i++)
+        if (strcmp(out->list.items[i].text, out->list.items[kept - 1].text) != 0)
+            out->list.items[kept++] = out->list.items[i];
+    out->list.count = kept;
+}
+
+/* Keep the list of hosts that have the site, sorted by name. */
+static void set_host(struct present_site *site, struct present_host *host, bool has)
+{
+    size_t at = 0;
+    while (at < site->hosts.count && strcmp(site->hosts.items[at]->state.name, host->state.name) < 0)
+        at++;
+    bool there = at < site->hosts.count && site->hosts.items[at] == host;
+    if (has == there)
+        return;
+    if (has) {
+        vec_push(&site->hosts, host);
+        memmove(&site->hosts.items[at + 1], &site->hosts.items[at],
+            (site->hosts.count - 1 - at) * sizeof *site->hosts.items);
+        site->hosts.items[at] = host;
+    } else {
+        memmove(&site->hosts.items[at], &site->hosts.items[at + 1],
+            (site->hosts.count - 1 - at) * sizeof *site->hosts.items);
+        site->hosts.count--;
+    }
+}
+
+/* --- figures
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* What is not known of one container does not hide what is known of the others. */
+static void add_known(double *sum, double value)
+{
+    if (!isnan(value))
+        *sum = isnan(*sum) ? value : *sum + value;
+}
+
+static void add_container(struct site_state *state, const struct container_state *container, bool *all_limited)
+{
+    static const struct {
+        enum site_metric to;
+        enum container_metric from;
+    } sums[] = {
+        {SITE_CPU, CONTAINER_CPU},
+        {SITE_MEM_USED, CONTAINER_MEM_USED},
+        {SITE_NET_RX, CONTAINER_NET_RX},
+        {SITE_NET_TX, CONTAINER_NET_TX},
+        {SITE_MEM_LIMIT, CONTAINER_MEM_LIMIT},
+        {SITE_PROCESSES, CONTAINER_PROCESSES},
+        {SITE_RESTARTS, CONTAINER_RESTARTS},
+    };
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+        add_known(&state->metrics[sums[i].to], container->metrics[sums[i].from]);
+    *all_limited &= !isnan(container->metrics[CONTAINER_MEM_LIMIT]);
+    state->containers_total++;
+    state->containers_running += container->state == RUN_RUNNING;
+    if (container->health > state->health)
+        state->health = container->health; /* the enum is ordered: unhealthy is the worst */
+    if (!state->image[0])
+        str_copy(state->image, sizeof state->image, container->image);
+}
+
+/* How many of the site's hosts answer, on how many it runs. */
+struct presence {
+    unsigned answering, running;
+};
+
+static struct presence sum_up(struct present_site *site)
+{
+    struct site_state *state = &site->state;
+    struct presence presence = {0, 0};
+    bool all_limited = true;
+    metrics_clear(state->metrics, SITE_METRIC_COUNT);
+    state->containers_running = state->containers_total = 0;
+    state->health = HEALTH_NONE;
+    state->image[0] = state->host[0] = '\0';
+    state->host_count = (uint32_t)site->hosts.count;
+    state->seen_us = 0;
+    vec_each (&site->hosts, struct present_host *, at) {
+        const struct present_host *host = *at;
+        uint32_t running_before = state->containers_running;
+        vec_each (&host->containers, const struct container_state, container)
+            if (strcmp(container->site, state->name) == 0)
+                add_container(state, container, &all_limited);
+        vec_each (&host->volumes, const struct volume_state, volume)
+            if (strcmp(volume->site, state->name) == 0)
+                add_known(&state->metrics[SITE_DISK_USED], volume->metrics[VOLUME_USED]);
+        bool runs = state->containers_running > running_before;
+        presence.answering += host->state.status == HOST_UP;
+        presence.running += runs;
+        if (!state->host[0] || (runs && presence.running == 1))
+            str_copy(state->host, sizeof state->host, host->state.name);
+        if (host->state.seen_us > state->seen_us)
+            state->seen_us = host->state.seen_us;
+    }
+    if (!all_limited)
+        state->metrics[SITE_MEM_LIMIT] = NAN;
+    return presence;
+}
+
+/* --- drift
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static const struct container_state *find_role(const struct present_site *site, const char *role)
+{
+    vec_each (&site->hosts, struct present_host *, host)
+        vec_each (&(*host)->containers, const struct container_state, container) {
+            if (strcmp(container->site, site->state.name) != 0)
+                continue;
+            size_t prefix = strlen(site->state.name);
+            bool by_name = strncmp(container->name, site->state.name, prefix) == 0 && container->name[prefix] == '-' &&
+                           strcmp(container->name + prefix + 1, role) == 0;
+            if (strcmp(container->role, role) == 0 || (!container->role[0] && by_name))
+                return container;
+        }
+    return NULL;
+}
+
+/* The same image reference, a missing tag being ":latest". */
+static bool same_image(const char *declared, const char *actual)
+{
+    size_t length = strlen(declared);
+    if (strncmp(declared, actual, length) == 0)
+        return !actual[length] || strcmp(actual + length, ":latest") == 0;
+    return str_ends(declared, ":latest") && strlen(actual) == length - 7 && strncmp(declared, actual, length - 7) == 0;
+}
+
+static void say(struct site_state *state, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct site_state *state, const char *format, ...)
+{
+    char piece[REASON_SIZE], whole[2 * REASON_SIZE + 4];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(piece, sizeof piece, format, args);
+    va_end(args);
+    str_format(whole, sizeof whole, "%s%s%s", state->drift, state->drift[0] ? "; " : "", piece);
+    str_copy(state->drift, sizeof state->drift, whole);
+}
+
+static void compare_container(
+    struct site_state *state, const struct container_def *def, const struct container_state *container)
+{
+    if (!same_image(def->image, container->image))
+        say(state, "%s runs image %s, declared is %s", def->name, container->image, def->image);
+    if (container->state != RUN_RUNNING && container->state != RUN_UNKNOWN)
+        say(state, "%s is %s", def->name, run_state_word(container->state));
+    double limit = container->metrics[CONTAINER_MEM_LIMIT];
+    if (def->memory_bytes && !isnan(limit) && fabs(limit - (double)def->memory_bytes) > 4096) {
+        char is[FORMAT_SIZE], should[FORMAT_SIZE];
+        say(state, "%s has a memory limit of %s, declared is %s", def->name, format_bytes(limit, is),
+            format_bytes((double)def->memory_bytes, should));
+    }
+    char port[16];
+    str_format(port, sizeof port, "%u→", def->publish);
+    if (def->publish && container->ports[0] && !strstr(container->ports, port))
+        say(state, "%s publishes %s, declared is port %u", def->name, container->ports, def->publish);
+}
+
+static void compare_with_declaration(struct present_site *site)
+{
+    site->state.drift[0] = '\0';
+    if (!site->declared || site->state.status == SITE_UNKNOWN)
+        return;
+    if (site->state.status == SITE_MISSING) {
+        say(&site->state, "declared, but on no host");
+        return;
+    }
+    vec_each (&site->declared->containers, const struct container_def, def) {
+        const struct container_state *container = find_role(site, def->name);
+        if (container)
+            compare_container(&site->state, def, container);
+        else
+            say(&site->state, "%s is missing", def->name);
+    }
+    if (site->state.containers_total > site->declared->containers.count)
+        say(&site->state, "%u containers, declared are %zu", site->state.containers_total,
+            site->declared->containers.count);
+}
+
+/* --- status
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static bool all_hosts_answered(const struct present *present)
+{
+    struct present_nodes hosts = {0};
+    bool all = true;
+    present_all(present->hosts, &hosts);
+    vec_each (&hosts.list, void *, node) {
+        const struct present_host *host = *node;
+        all &= host->state.status == HOST_UP && (host->known || !strstr(host->state.roles, "compute"));
+    }
+    vec_free(&hosts.list);
+    return all;
+}
+
+static enum site_status status_of(const struct present *present, const struct present_site *site, struct presence at)
+{
+    if (!site->hosts.count)
+        return all_hosts_answered(present) ? SITE_MISSING : SITE_UNKNOWN;
+    if (at.running > 1)
+        return SITE_CONFLICT;
+    if (!at.answering)
+        return SITE_UNKNOWN;
+    if (!site->state.containers_running)
+        return SITE_STOPPED;
+    bool whole = site->state.containers_running == site->state.containers_total;
+    return whole && site->state.health != HEALTH_UNHEALTHY ? SITE_RUNNING : SITE_DEGRADED;
+}
+
+static void forget_site(struct present *present, struct present_site *site)
+{
+    present->writer.remove(present->writer.owner, KIND_SITE, site->state.name);
+    tdelete(site, &present->sites, present_compare_names);
+    vec_free(&site->hosts);
+    free(site);
+}
+
+void present_update_site(struct present *present, struct present_site *site, int64_t now_us, int64_t sampled_us)
+{
+    if (!site->hosts.count && !site->declared) {
+        forget_site(present, site);
+        return;
+    }
+    char drift_before[REASON_SIZE];
+    enum site_status before = site->state.status;
+    str_copy(drift_before, sizeof drift_before, site->state.drift);
+    struct presence presence = sum_up(site);
+    site->state.status = status_of(present, site, presence);
+    if (site->state.status != before || !site->state.since_us)
+        site->state.since_us = now_us;
+    if (site->state.status == SITE_UNKNOWN)
+        str_copy(site->state.drift, sizeof site->state.drift, drift_before); /* not known to be over */
+    else
+        compare_with_declaration(site);
+    timeline_site(&present->writer, site->last_known, drift_before, &site->state, now_us);
+    if (site->state.status != SITE_UNKNOWN)
+        site->last_known = site->state.status;
+    present->writer.site(present->writer.owner, &site->state);
+    if (sampled_us)
+        present->writer.sample(present->writer.owner, KIND_SITE, site->state.name, sampled_us, site->state.metrics);
+}
+
+static bool has_name(const struct site_names *names, const char *name)
+{
+    return names->list.count &&
+           bsearch(name, names->list.items, names->list.count, sizeof *names->list.items, compare_site_names);
+}
+
+void present_update_host_sites(struct present *present, struct present_host *host, const struct site_names *before,
+    int64_t now_us, int64_t sampled_us)
+{
+    struct site_names now = {0};
+    present_sites_of(host, &now);
+    vec_each (&before->list, const struct site_name, name) {
+        struct present_site *site = has_name(&now, name->text) ? NULL : present_find_site(present, name->text);
+        if (!site)
+            continue;
+        set_host(site, host, false);
+        present_update_site(present, site, now_us, 0);
+    }
+    vec_each (&now.list, const struct site_name, name) {
+        struct present_site *site = add_site(present, name->text);
+        set_host(site, host, true);
+        present_update_site(present, site, now_us, sampled_us);
+    }
+    vec_free(&now.list);
+}
+
+static void update_where(struct present *present, int64_t now_us, bool only_nowhere)
+{
+    struct present_nodes sites = {0};
+    present_all(present->sites, &sites);
+    vec_each (&sites.list, void *, node) {
+        struct present_site *site = *node;
+        if (!only_nowhere || !site->hosts.count)
+            present_update_site(present, site, now_us, 0);
+    }
+    vec_free(&sites.list);
+}
+
+void present_update_declared(struct present *present, int64_t now_us)
+{
+    update_where(present, now_us, true);
+}
+
+void present_update_all_sites(struct present *present, int64_t now_us)
+{
+    update_where(present, now_us, false);
+}
+
+/* --- declarations and beginnings
+ * -------------------------------------------------------------------------------------- */
+
+static void declare(struct present_site *site, const struct site_def *def)
+{
+    struct site_state *state = &site->state;
+    site->declared = def;
+    state->declared = def != NULL;
+    str_copy(state->desired, sizeof state->desired, def ? "running" : "");
+    str_copy(state->member, sizeof state->member, def && def->member ? def->member : "");
+    state->domains[0] = '\0';
+    for (size_t i = 0; def && i < def->domains.count; i++) {
+        char before[sizeof state->domains];
+        str_copy(before, sizeof before, state->domains);
+        str_format(state->domains, sizeof state->domains, "%s%s%s", before, i ? " " : "", def->domains.items[i]);
+    }
+}
+
+void present_declare_sites(struct present *present)
+{
+    struct present_nodes sites = {0};
+    present_all(present->sites, &sites);
+    vec_each (&sites.list, void *, node)
+        declare(*node, NULL);
+    vec_free(&sites.list);
+    vec_each (&present->fleet->sites, const struct site_def, def)
+        declare(add_site(present, def->name), def);
+}
+
+void present_load_sites(struct present *present, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        struct present_site *site = add_site(present, snapshot->sites[i].name);
+        site->state = snapshot->sites[i];
+        site->last_known = site->state.status;
+        site->state.status = SITE_UNKNOWN;
+    }
+    struct present_nodes hosts = {0};
+    present_all(present->hosts, &hosts);
+    vec_each (&hosts.list, void *, node) {
+        struct site_names names = {0};
+        present_sites_of(*node, &names);
+        vec_each (&names.list, const struct site_name, name)
+            set_host(add_site(present, name->text), *node, true);
+        vec_free(&names.list);
+    }
+    vec_free(&hosts.list);
+}

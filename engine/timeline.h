@@ -1,0 +1,29 @@
+/* What changed, told in events (docs/events.md): comparisons of two states of one thing. Pure: they fill events and
+ * give them to the writer. One cause, one event: a host that is lost says nothing of its containers and sites. */
+#ifndef ENGINE_TIMELINE_H
+#define ENGINE_TIMELINE_H
+
+#include "engine/present.h"
+
+/* NULL for what was not there before, or is not there any more. */
+void timeline_container(const struct present_writer *writer, const struct container_state *before,
+    const struct container_state *after, int64_t now_us);
+void timeline_volume(const struct present_writer *writer, const struct volume_state *before,
+    const struct volume_state *after, int64_t now_us);
+void timeline_host(const struct present_writer *writer, const struct host_state *before, const struct host_state *after,
+    int64_t now_us);
+/* `last_known` is the last status that was not unknown (SITE_UNKNOWN: none yet). */
+void timeline_site(const struct present_writer *writer, enum site_status last_known, const char *drift_before,
+    const struct site_state *after, int64_t now_us);
+/* About the engine or the fleet files: kinds "engine.*", "fleet.*". */
+void timeline_engine(const struct present_writer *writer, const char *kind, const char *text, int64_t now_us);
+
+/* Every kind of event, for the documentation and its test. */
+struct event_kind {
+    const char *kind;
+    enum severity severity;
+    const char *meaning;
+};
+extern const struct event_kind event_kinds[]; /* ends with kind == NULL */
+
+#endif
