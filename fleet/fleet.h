@@ -90,7 +90,8 @@ struct complaint {
     char *message;         /* "unknown key \"adress\" in host mosh01; did you mean \"address\"?" */
 };
 struct complaints {
-    VEC(struct complaint) list;
+    VEC(struct complaint) list; /* at most 1,000 */
+    size_t left_out;            /* how many more there were */
 };
 void complaints_free(struct complaints *complaints);
 void complaints_print(const struct complaints *complaints, FILE *out); /* "file:line:column: message", sorted */
