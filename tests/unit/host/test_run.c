@@ -1,0 +1,227 @@
+/* Programs the helper runs: what is taken of them, and that none of them outlives its deadline or the helper. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "host/run.h"
+
+#define LIMIT_US (20 * USEC_PER_SEC)
+
+static enum err shell(const char *script, int64_t timeout_us, struct buf *out, struct buf *errors, int *status)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    return run_program(argv, timeout_us, out, errors, status, NULL);
+}
+
+/* Gone, or a zombie that only its new parent has to reap. */
+static bool is_gone(pid_t pid)
+{
+    char path[64];
+    struct buf stat = BUF(4096);
+    str_format(path, sizeof path, "/proc/%d/stat", (int)pid);
+    bool gone = buf_read_file(&stat, path, NULL) != ERR_OK || strstr(buf_text(&stat), ") Z ");
+    buf_free(&stat);
+    return gone;
+}
+
+static bool becomes_gone(pid_t pid)
+{
+    for (int64_t end = clock_mono_us() + LIMIT_US; clock_mono_us() < end;) {
+        if (is_gone(pid))
+            return true;
+        poll(NULL, 0, 5);
+    }
+    return false;
+}
+
+static pid_t to_pid(const char *text)
+{
+    int64_t pid = 0;
+    char word[32];
+    str_copy(word, sizeof word, text);
+    word[strcspn(word, "\n")] = '\0';
+    assert_true(str_to_i64(word, 2, INT32_MAX, &pid));
+    return (pid_t)pid;
+}
+
+static void test_output_errors_and_status_are_taken(void **state)
+{
+    (void)state;
+    struct buf out = BUF(1000), errors = BUF(1000);
+    int status;
+    assert_int_equal(shell("echo good; echo bad >&2; exit 7", LIMIT_US, &out, &errors, &status), ERR_OK);
+    assert_int_equal(status, 7);
+    assert_string_equal(buf_text(&out), "good\n");
+    assert_string_equal(buf_text(&errors), "bad\n");
+    assert_int_equal(shell("kill -15 $$", LIMIT_US, NULL, NULL, &status), ERR_OK);
+    assert_int_equal(status, 128 + SIGTERM);
+    buf_free(&out);
+    buf_free(&errors);
+}
+
+static void test_a_missing_program_is_not_found_and_named(void **state)
+{
+    (void)state;
+    struct err_info info;
+    int status;
+    const char *const argv[] = {"/nonexistent/program", NULL};
+    assert_int_equal(run_program(argv, LIMIT_US, NULL, NULL, &status, &info), ERR_NOT_FOUND);
+    assert_non_null(strstr(info.message, "/nonexistent/program"));
+}
+
+static void test_environment_input_and_descriptors_are_clean(void **state)
+{
+    (void)state;
+    struct buf out = BUF(10000);
+    int status, leak = dup(STDERR_FILENO); /* not close-on-exec */
+    setenv("SECRET_OF_THE_HELPER", "1", 1);
+    static const char script[] = "env; cat; for f in /proc/self/fd/*; do echo fd=${f##*/}; done";
+    assert_int_equal(shell(script, LIMIT_US, &out, NULL, &status), ERR_OK);
+    assert_null(strstr(buf_text(&out), "SECRET"));
+    assert_non_null(strstr(buf_text(&out), "HOME=/root\n"));
+    assert_non_null(strstr(buf_text(&out), "LANG=C.UTF-8\n"));
+    assert_non_null(strstr(buf_text(&out), "fd=2\n"));
+    assert_null(strstr(buf_text(&out), "fd=4\n")); /* 3 is the shell's own look at the directory */
+    close(leak);
+    buf_free(&out);
+}
+
+static void test_output_past_its_ceiling_is_cut_and_told(void **state)
+{
+    (void)state;
+    struct buf out = BUF(1000), errors = BUF(10);
+    int status;
+    assert_int_equal(shell("head -c 300000 /dev/zero", LIMIT_US, &out, NULL, &status), ERR_FULL);
+    assert_int_equal(out.length, 1000);
+    assert_int_equal(status, 0);
+    buf_clear(&out);
+    assert_int_equal(shell("echo 0123456789abcdef >&2", LIMIT_US, &out, &errors, &status), ERR_OK);
+    assert_string_equal(buf_text(&errors), "0123456789");
+    buf_free(&out);
+    buf_free(&errors);
+}
+
+static void test_at_the_deadline_the_whole_group_is_killed(void **state)
+{
+    (void)state;
+    struct buf out = BUF(1000);
+    int status;
+    static const char script[] = "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000";
+    assert_int_equal(shell(script, 300 * USEC_PER_MSEC, &out, NULL, &status), ERR_TIMEOUT);
+    assert_true(becomes_gone(to_pid(buf_text(&out))));
+    buf_free(&out);
+}
+
+static void test_a_program_that_never_stops_talking_meets_its_deadline(void **state)
+{
+    (void)state;
+    struct buf out = BUF(1000);
+    int status;
+    const char *const argv[] = {"/usr/bin/yes", NULL};
+    assert_int_equal(run_program(argv, 200 * USEC_PER_MSEC, &out, NULL, &status, NULL), ERR_TIMEOUT);
+    buf_free(&out);
+}
+
+static void test_a_grandchild_that_keeps_the_pipe_delays_nothing(void **state)
+{
+    (void)state;
+    struct buf out = BUF(1000);
+    int status;
+    assert_int_equal(shell("sleep 1000 & echo $!", LIMIT_US, &out, NULL, &status), ERR_OK);
+    pid_t grandchild = to_pid(buf_text(&out));
+    assert_false(is_gone(grandchild));
+    kill(grandchild, SIGKILL);
+    buf_free(&out);
+}
+
+/* The first line a followed program says. */
+static void read_line(int fd, char *out, size_t out_size)
+{
+    size_t length = 0;
+    while (length + 1 < out_size && !memchr(out, '\n', length)) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&wait, 1, 20000), 1);
+        ssize_t got = read(fd, out + length, out_size - 1 - length);
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
+    out[length] = '\0';
+}
+
+static void test_a_followed_program_is_read_and_ended_with_its_group(void **state)
+{
+    (void)state;
+    char line[64];
+    pid_t pid;
+    int fd;
+    const char *const argv[] = {"/bin/sh", "-c", "sleep 1000 & echo $!; wait", NULL};
+    assert_int_equal(run_start(argv, &pid, &fd, NULL), ERR_OK);
+    read_line(fd, line, sizeof line);
+    run_end(pid, fd);
+    assert_int_equal(kill(pid, 0), -1); /* reaped, not only dead */
+    assert_int_equal(errno, ESRCH);
+    assert_true(becomes_gone(to_pid(line)));
+}
+
+static void test_find_takes_the_first_that_is_there(void **state)
+{
+    (void)state;
+    assert_string_equal(run_find((const char *const[]){"/nonexistent/sh", "/bin/sh", "/bin/true", NULL}), "/bin/sh");
+    assert_null(run_find((const char *const[]){"/nonexistent/sh", "/etc/passwd", NULL}));
+}
+
+/* Last: nothing can be started afterwards. */
+static void test_the_end_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    char line[64];
+    pid_t pid;
+    int fd, status;
+    struct err_info info;
+    /* The leader ends at once on SIGTERM, the one it leaves does not listen. */
+    static const char script[] = "(trap '' TERM; echo ready; exec sleep 1000) & echo $!; wait";
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    assert_int_equal(run_start(argv, &pid, &fd, NULL), ERR_OK);
+    struct buf both = BUF(64);
+    while (!strstr(buf_text(&both), "ready\n") || both.length < sizeof "ready\n1\n" - 1) {
+        read_line(fd, line, sizeof line);
+        assert_int_equal(buf_puts(&both, line), ERR_OK);
+    }
+    const char *number = str_starts(buf_text(&both), "ready") ? both.data + strlen("ready\n") : both.data;
+    pid_t stubborn = to_pid(number);
+    run_end_all();
+    assert_int_equal(kill(pid, 0), -1);
+    assert_true(becomes_gone(stubborn));
+    const char *const late[] = {"/bin/true", NULL};
+    assert_int_equal(run_program(late, LIMIT_US, NULL, NULL, &status, &info), ERR_CANCELLED);
+    close(fd);
+    buf_free(&both);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_output_errors_and_status_are_taken),
+        cmocka_unit_test(test_a_missing_program_is_not_found_and_named),
+        cmocka_unit_test(test_environment_input_and_descriptors_are_clean),
+        cmocka_unit_test(test_output_past_its_ceiling_is_cut_and_told),
+        cmocka_unit_test(test_at_the_deadline_the_whole_group_is_killed),
+        cmocka_unit_test(test_a_program_that_never_stops_talking_meets_its_deadline),
+        cmocka_unit_test(test_a_grandchild_that_keeps_the_pipe_delays_nothing),
+        cmocka_unit_test(test_a_followed_program_is_read_and_ended_with_its_group),
+        cmocka_unit_test(test_find_takes_the_first_that_is_there),
+        cmocka_unit_test(test_the_end_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
