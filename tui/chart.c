@@ -333,7 +333,7 @@ static void plot_braille_cell(const struct plot *plot, int cell_x, int cell_y)
     for (size_t i = 0; i < plot->chart->series_count; i++) {
         unsigned mine = span_bits(plot, &plot->chart->series[i], cell_x, cell_y);
         style = mine ? plot->chart->series[i].style : style;
-        bits |= mine;
+        bits = mine && plot->chart->filled ? mine : bits | mine; /* a line over an area must stay visible */
     }
     char text[4];
     if (bits)

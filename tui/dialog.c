@@ -162,14 +162,13 @@ static int widest_of(const struct dialog *dialog)
 
 static void draw_confirm(const struct dialog *dialog, struct area row)
 {
-    int columns = text_columns(dialog->question), room = row.width - 7;
+    int columns = text_columns(dialog->question), room = row.width - 4; /* " y/N" */
     columns = columns < room ? columns : room;
     area_fit(row, 0, 0, columns, CELLS_LEFT, ROLE_NORMAL | STYLE_BOLD, dialog->question);
     int x = columns > 0 ? columns + 1 : 0;
     x += area_text(row, x, 0, ROLE_KEY, "y");
     x += area_text(row, x, 0, ROLE_DIM, "/");
-    x += area_text(row, x, 0, ROLE_KEY, "N");
-    (void)x;
+    area_text(row, x, 0, ROLE_KEY, "N");
 }
 
 static void draw_foot(struct dialog *dialog, struct area foot)

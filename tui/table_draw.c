@@ -237,6 +237,10 @@ static void draw_last_line(const struct table *table, struct area row)
     if (table->drawn_hidden > 0)
         (void)buf_printf(&right, "+%zu› ", table->drawn_hidden);
     (void)buf_puts(&right, table_position(table, position));
+    if (text_columns(buf_text(&right)) > row.width) { /* the place in the list stays longest */
+        buf_clear(&right);
+        (void)buf_puts(&right, position);
+    }
     layout_status(row, style, buf_text(&left), ROLE_DIM, buf_text(&right));
     buf_free(&left);
     buf_free(&right);

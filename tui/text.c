@@ -26,8 +26,9 @@ struct text {
     size_t capacity; /* allocated so far, grows up to max_lines */
     size_t max_lines, first, count, dropped;
     int widest;
-    size_t top; /* index of the first line on screen */
-    int left;   /* columns scrolled away */
+    size_t top;     /* index of the first line on screen */
+    size_t top_row; /* rows of it that are scrolled away (wrapped lines only) */
+    int left;       /* columns scrolled away */
     bool wrap, follow, searching;
     regex_t pattern;
     size_t found; /* line of the last match */
@@ -91,7 +92,7 @@ void text_clear(struct text *text)
 {
     for (size_t i = 0; i < text->count; i++)
         free(line_at(text, i)->text);
-    text->first = text->count = text->dropped = text->top = text->found = text->drawn_last = 0;
+    text->first = text->count = text->dropped = text->top = text->top_row = text->found = text->drawn_last = 0;
     text->left = text->widest = 0;
 }
 
@@ -119,6 +120,7 @@ static void drop_oldest(struct text *text)
     text->first = (text->first + 1) % text->capacity;
     text->count--;
     text->dropped++;
+    text->top_row = text->top > 0 ? text->top_row : 0;
     text->top -= text->top > 0 ? 1 : 0; /* what the person reads stays where it is */
     text->found -= text->found > 0 ? 1 : 0;
 }
@@ -215,6 +217,7 @@ void text_set_wrap(struct text *text, bool wrap)
 {
     text->wrap = wrap;
     text->left = 0;
+    text->top_row = 0;
 }
 
 void text_set_follow(struct text *text, bool follow)
@@ -241,33 +244,48 @@ static size_t line_rows(const struct text *text, const struct line *line, int wi
     return (size_t)((line->columns + width - 1) / width);
 }
 
-/* The largest top at which the last line is still the last row. */
-static size_t last_top(const struct text *text, int width, int height)
+/* A place to begin drawing: a line, and how many of its rows are scrolled away. */
+struct place {
+    size_t line, row;
+};
+
+/* The last place at which the window is still full (or the beginning). */
+static struct place last_place(const struct text *text)
 {
-    size_t rows = 0, top = text->count;
-    while (top > 0) {
-        rows += line_rows(text, line_at(text, top - 1), width);
-        if (rows > (size_t)(height > 0 ? height : 1))
-            break;
-        top--;
+    size_t height = text->drawn_height > 0 ? (size_t)text->drawn_height : 1, rows = 0, line = text->count;
+    while (line > 0 && rows < height)
+        rows += line_rows(text, line_at(text, --line), text->drawn_width);
+    return (struct place){line, rows > height ? rows - height : 0};
+}
+
+static void scroll_to(struct text *text, size_t line, size_t row)
+{
+    struct place last = last_place(text);
+    bool beyond = line > last.line || (line == last.line && row > last.row);
+    text->top = beyond ? last.line : line;
+    text->top_row = beyond ? last.row : row;
+}
+
+static void scroll_up(struct text *text, int rows)
+{
+    for (; rows > 0 && text->top + text->top_row > 0; rows--) {
+        if (text->top_row > 0)
+            text->top_row--;
+        else
+            text->top_row = line_rows(text, line_at(text, --text->top), text->drawn_width) - 1;
     }
-    return top == text->count && top > 0 ? top - 1 : top;
+    text->follow = false;
 }
 
-static void scroll_to(struct text *text, size_t top)
+static void scroll_down(struct text *text, int rows)
 {
-    size_t last = last_top(text, text->drawn_width, text->drawn_height);
-    text->top = top > last ? last : top;
-}
-
-static void scroll_by(struct text *text, int lines)
-{
-    size_t distance = (size_t)(lines < 0 ? -lines : lines);
-    if (lines < 0) {
-        text->follow = false;
-        scroll_to(text, text->top > distance ? text->top - distance : 0);
-    } else
-        scroll_to(text, text->top + distance);
+    size_t line = text->top, row = text->top_row;
+    for (; rows > 0 && line < text->count; rows--)
+        if (++row >= line_rows(text, line_at(text, line), text->drawn_width)) {
+            line++;
+            row = 0;
+        }
+    scroll_to(text, line, row);
 }
 
 static void scroll_sideways(struct text *text, int columns)
@@ -282,23 +300,23 @@ static void run_command(struct text *text, int command)
     int page = text->drawn_height > 2 ? text->drawn_height - 1 : 1;
     switch ((enum command)command) {
     case TEXT_UP:
-        scroll_by(text, -1);
+        scroll_up(text, 1);
         break;
     case TEXT_DOWN:
-        scroll_by(text, 1);
+        scroll_down(text, 1);
         break;
     case TEXT_PAGE_UP:
-        scroll_by(text, -page);
+        scroll_up(text, page);
         break;
     case TEXT_PAGE_DOWN:
-        scroll_by(text, page);
+        scroll_down(text, page);
         break;
     case TEXT_TOP:
         text->follow = false;
-        text->top = 0;
+        text->top = text->top_row = 0;
         break;
     case TEXT_END:
-        scroll_to(text, text->count);
+        scroll_to(text, text->count, 0);
         break;
     case TEXT_LEFT:
         scroll_sideways(text, -8);
@@ -379,7 +397,7 @@ bool text_search_next(struct text *text, bool backwards)
         text->found = index;
         text->follow = false;
         if (index < text->top || index >= text->drawn_last)
-            scroll_to(text, index > 2 ? index - 2 : 0);
+            scroll_to(text, index > 2 ? index - 2 : 0, 0);
         return true;
     }
     return false;
@@ -415,12 +433,13 @@ static void show_matches(const struct text *text, const struct line *line, struc
     }
 }
 
-static int draw_line(const struct text *text, const struct line *line, struct area area, int y)
+/* Rows before `skip` are scrolled away. Returns the rows the line would still need. */
+static int draw_line(const struct text *text, const struct line *line, struct area area, int y, int skip)
 {
     int rows = (int)line_rows(text, line, area.width);
-    for (int i = 0; i < rows && y + i < area.height; i++) {
+    for (int i = skip; i < rows && y + i - skip < area.height; i++) {
         int from = text->wrap ? i * area.width : text->left;
-        struct area row = area_row(area, y + i);
+        struct area row = area_row(area, y + i - skip);
         area_text_from(row, 0, 0, from, line->style, line->text);
         if (line->head_columns > from)
             area_restyle(row, 0, 0, line->head_columns - from, (int)(line->head & STYLE_ROLE_MASK),
@@ -428,7 +447,7 @@ static int draw_line(const struct text *text, const struct line *line, struct ar
         if (text->searching)
             show_matches(text, line, row, from);
     }
-    return rows;
+    return rows - skip;
 }
 
 static void draw_empty(const struct text *text, struct area area)
@@ -447,14 +466,14 @@ void text_draw(struct text *text, struct area area)
         draw_empty(text, area);
         return;
     }
-    scroll_to(text, text->follow ? text->count : text->top);
+    scroll_to(text, text->follow ? text->count : text->top, text->follow ? 0 : text->top_row);
     scroll_sideways(text, 0);
     size_t index = text->top;
     int y = 0;
     for (; index < text->count && y < area.height; index++)
-        y += draw_line(text, line_at(text, index), area, y);
+        y += draw_line(text, line_at(text, index), area, y, index == text->top ? (int)text->top_row : 0);
     text->drawn_last = index;
-    if (text->top > 0)
+    if (text->top + text->top_row > 0)
         area_text(area, area.width - 1, 0, ROLE_ACCENT, "▴");
     if (index < text->count || y > area.height)
         area_text(area, area.width - 1, area.height - 1, ROLE_ACCENT, "▾");

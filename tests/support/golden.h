@@ -3,8 +3,10 @@
 #ifndef TESTS_SUPPORT_GOLDEN_H
 #define TESTS_SUPPORT_GOLDEN_H
 
-/* Fail the running cmocka test, showing both texts, unless `text` is what the file holds. Paths are from the
- * repository's root. */
-void golden_check(const char *path, const char *text);
+#include <stdbool.h>
+
+/* Whether `text` is what the file holds; where not, both are printed to standard error. Paths are from the repository's
+ * root. */
+bool golden_matches(const char *path, const char *text);
 
 #endif
