@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/sanitize.h"
 
 #define MESSAGE_CEILING 2048
@@ -40,6 +41,11 @@ const char *quoted(const char *text, size_t length, char out[QUOTED_SIZE])
     bool whole = part == length && (sanitize_is_clean(text, part) || written < room - 4);
     memcpy(out + 1 + written, whole ? "\"" : cut_mark, whole ? 2 : sizeof cut_mark);
     return out;
+}
+
+const char *named(const char *name, char out[QUOTED_SIZE])
+{
+    return name_is_valid(name) ? name : quoted(name, strlen(name), out);
 }
 
 static int compare_complaints(const void *left, const void *right)

@@ -14,6 +14,7 @@ void complain(struct complaints *complaints, const struct place *place, const ch
 #define QUOTED_SIZE 96
 /* Text from a file for a message: in double quotes, sanitised, cut where it is long. Returns out. */
 const char *quoted(const char *text, size_t length, char out[QUOTED_SIZE]);
+const char *named(const char *name, char out[QUOTED_SIZE]); /* the name itself; quoted where it is no valid one */
 
 void complaints_sort(struct complaints *complaints); /* by file, line, column */
 /* The first complaint as a message: "FILE:LINE:COLUMN: message (and 3 more)". */

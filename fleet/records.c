@@ -36,8 +36,7 @@ static const char *context_text(const struct context *context, char out[CONTEXT_
         if (!at->name)
             str_format(out + used, CONTEXT_SIZE - used, "%s%s", of, at->kind);
         else
-            str_format(out + used, CONTEXT_SIZE - used, "%s%s %s", of, at->kind,
-                name_is_valid(at->name) ? at->name : quoted(at->name, strlen(at->name), bad));
+            str_format(out + used, CONTEXT_SIZE - used, "%s%s %s", of, at->kind, named(at->name, bad));
     }
     return out;
 }
@@ -115,7 +114,12 @@ static void complain_value(struct loader *loader, const struct field *field, con
     }
     if (field->words)
         choices_text(field->words, choices, sizeof choices);
-    complain_expected(loader, field, field->words ? choices : field->type->expected, node);
+    const char *expected = field->words ? choices : field->type->expected;
+    if (node->kind == NODE_SCALAR && !node->plain && field->type->plain_only)
+        complain_field(loader, field, &node->place, "expected %s without quotes, got %s in quotes", expected,
+            quoted(node->text, node->length, text));
+    else
+        complain_expected(loader, field, expected, node);
 }
 
 static void complain_most(struct loader *loader, const struct field *field, const struct place *place)
@@ -178,6 +182,23 @@ static bool next_key(struct loader *loader, struct node *key)
     }
 }
 
+struct any_vec { /* any VEC, whose members are copied in and out: every VEC is a type of its own */
+    char *items;
+    size_t count, capacity;
+};
+
+/* A VEC begins with room for eight; 200,000 sites with mostly one of each keep only what they use. */
+static void trim(void *slot, size_t item_size)
+{
+    struct any_vec vec;
+    memcpy(&vec, slot, sizeof vec);
+    if (vec.count == 0 || vec.count == vec.capacity)
+        return;
+    vec.items = xreallocarray(vec.items, vec.count, item_size);
+    vec.capacity = vec.count;
+    memcpy(slot, &vec, sizeof vec);
+}
+
 /* --- scalars, lists, pairs ---------------------------------------------------------------------------------------- */
 
 static void note_reference(
@@ -209,21 +230,18 @@ static void read_scalar(struct loader *loader, const struct field *field, void *
         note_reference(loader, field, *(char **)slot, &node->place);
 }
 
-/* Of a VEC(char *), which a list that refers to something is. */
+/* Of a VEC(char *), which every list that refers to something is. */
 static const char *last_element(const void *slot)
 {
-    VEC(char *) list;
-    memcpy(&list, slot, sizeof list); /* every VEC is a type of its own */
-    return list.items[list.count - 1];
+    struct any_vec list;
+    char *last;
+    memcpy(&list, slot, sizeof list);
+    memcpy(&last, list.items + (list.count - 1) * sizeof last, sizeof last);
+    return last;
 }
 
-static void read_list(struct loader *loader, const struct field *field, void *slot, const struct node *node)
+static void read_elements(struct loader *loader, const struct field *field, void *slot)
 {
-    if (node->kind != NODE_LIST) {
-        complain_expected(loader, field, "a list such as [a, b]", node);
-        reader_skip(loader->reader, node);
-        return;
-    }
     struct node element;
     for (size_t count = 0;; count++) {
         reader_next(loader->reader, &element);
@@ -238,6 +256,18 @@ static void read_list(struct loader *loader, const struct field *field, void *sl
         if (take_scalar(loader, field, slot, &element) && field->refers != REFERS_NONE)
             note_reference(loader, field, last_element(slot), &element.place);
     }
+}
+
+static void read_list(struct loader *loader, const struct field *field, void *slot, const struct node *node)
+{
+    if (node->kind != NODE_LIST) {
+        complain_expected(loader, field, "a list such as [a, b]", node);
+        reader_skip(loader->reader, node);
+        return;
+    }
+    read_elements(loader, field, slot);
+    if (field->type->element_size)
+        trim(slot, field->type->element_size);
 }
 
 struct pair { /* as struct label and struct mount_def */
@@ -291,6 +321,7 @@ static void read_pairs(struct loader *loader, const struct field *field, void *s
         read_pair(loader, field, &pairs, &key);
     }
     memcpy(slot, &pairs, sizeof pairs);
+    trim(slot, sizeof *pairs.items);
 }
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
@@ -307,11 +338,6 @@ static void read_single(struct loader *loader, const struct field *field, void *
     read_record(loader, field->record, slot, &node->place);
     loader->context = inner.of;
 }
-
-struct any_vec { /* any VEC, whose members are copied in and out */
-    char *items;
-    size_t count, capacity;
-};
 
 static const char *name_of(const struct record *record, const struct any_vec *vec, size_t index)
 {
@@ -394,6 +420,8 @@ static void read_records(struct loader *loader, const struct field *field, void 
     }
     if (node->kind == NODE_MAP)
         read_records_of_map(loader, field, slot);
+    if (field->most <= LINEAR_MOST)
+        trim(slot, field->record->size);
     if (field->required && vec_count(slot) == 0 && !reader_broke(loader->reader))
         complain_field(loader, field, &node->place, "at least one is needed");
 }

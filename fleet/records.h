@@ -21,6 +21,7 @@ struct loader {
     struct reader *reader;         /* of the file that is being read */
     const struct context *context; /* where in it the reader is; private to records.c */
     VEC(struct reference) references[REFERS_COUNT];
+    size_t suggestions; /* how often the nearest of all names was looked for */
 };
 
 /* One whole file. What is wrong is complained about; what is right is in the fleet. `file` lives as long as the fleet;

@@ -41,7 +41,7 @@ static void suggestion(
     struct loader *loader, const char *name, const char *const *names, size_t count, char out[QUOTED_SIZE])
 {
     out[0] = '\0';
-    if (loader->complaints->list.count >= SUGGESTIONS)
+    if (loader->suggestions++ >= SUGGESTIONS)
         return;
     const char *nearest = name_nearest(name, names, count);
     if (nearest && name_is_valid(nearest))
@@ -60,9 +60,8 @@ static void check_volume(struct loader *loader, const struct reference *referenc
     char text[QUOTED_SIZE], hint[QUOTED_SIZE], of[QUOTED_SIZE], in[QUOTED_SIZE];
     suggestion(loader, reference->text, names, site->volumes.count, hint);
     complain(loader->complaints, &reference->place,
-        "container %s of site %s mounts %s, which is not among the site's volumes%s",
-        quoted(reference->of, strlen(reference->of), of), quoted(site->name, strlen(site->name), in),
-        quoted(reference->text, strlen(reference->text), text), hint);
+        "container %s of site %s mounts %s, which is not among the site's volumes%s", named(reference->of, of),
+        named(site->name, in), named(reference->text, text), hint);
     free(names);
 }
 
@@ -75,8 +74,8 @@ static void check_ports(struct loader *loader, const struct site_def *site)
             char name[QUOTED_SIZE], other[QUOTED_SIZE], in[QUOTED_SIZE];
             if (later->publish && later->publish == first->publish)
                 complain(loader->complaints, &later->place, "containers %s and %s of site %s both publish port %u",
-                    quoted(first->name, strlen(first->name), other), quoted(later->name, strlen(later->name), name),
-                    quoted(site->name, strlen(site->name), in), (unsigned)later->publish);
+                    named(first->name, other), named(later->name, name), named(site->name, in),
+                    (unsigned)later->publish);
         }
 }
 
@@ -103,11 +102,10 @@ static void check_domains(struct loader *loader)
         char where[PLACE_SIZE], in[QUOTED_SIZE];
         if (domains[i].site == domains[first].site)
             complain(loader->complaints, &domains[i].place, "domain %s is there twice in site %s", domains[i].text,
-                quoted(domains[i].of, strlen(domains[i].of), in));
+                named(domains[i].of, in));
         else if (strcmp(domains[i].of, domains[first].of) != 0)
             complain(loader->complaints, &domains[i].place, "domain %s belongs to site %s already (%s)",
-                domains[i].text, quoted(domains[first].of, strlen(domains[first].of), in),
-                place_text(loader, &domains[first].place, where));
+                domains[i].text, named(domains[first].of, in), place_text(loader, &domains[first].place, where));
     }
 }
 
@@ -131,8 +129,8 @@ static void complain_double(
     struct loader *loader, const char *kind, const char *name, const struct place *first, const struct place *second)
 {
     char where[PLACE_SIZE], text[QUOTED_SIZE];
-    complain(loader->complaints, second, "%s %s is there already (%s)", kind,
-        name_is_valid(name) ? name : quoted(name, strlen(name), text), place_text(loader, first, where));
+    complain(loader->complaints, second, "%s %s is there already (%s)", kind, named(name, text),
+        place_text(loader, first, where));
 }
 
 static void check_host_names(struct loader *loader)
@@ -174,7 +172,7 @@ static void check_jump(struct loader *loader, const struct reference *jump)
     char hint[QUOTED_SIZE], of[QUOTED_SIZE];
     suggestion(loader, jump->text, names, fleet->hosts.count, hint);
     complain(loader->complaints, &jump->place, "host %s jumps over \"%s\", which is not in hosts.yaml%s",
-        quoted(jump->of, strlen(jump->of), of), jump->text, hint);
+        named(jump->of, of), jump->text, hint);
     free(names);
 }
 
@@ -193,11 +191,11 @@ static void check_circles(struct loader *loader)
             continue;
         char way[256], name[QUOTED_SIZE];
         const struct host_def *at = host;
-        str_copy(way, sizeof way, quoted(host->name, strlen(host->name), name));
+        str_copy(way, sizeof way, named(host->name, name));
         do {
             size_t used = strlen(way);
             at = fleet_host(fleet, at->jump);
-            str_format(way + used, sizeof way - used, " → %s", quoted(at->name, strlen(at->name), name));
+            str_format(way + used, sizeof way - used, " → %s", named(at->name, name));
         } while (at != host);
         complain(loader->complaints, &host->place, "jump hosts go in a circle: %s", way);
     }

@@ -26,7 +26,8 @@ struct value_type {
     const char *word;     /* for the reference: "size" */
     const char *expected; /* for messages: "a size such as 256M" */
     enum taken (*take)(const char *text, const struct field *field, void *slot);
-    bool plain_only; /* quotes make it text, so another type */
+    size_t element_size; /* where a list of it is a VEC; 0 where elements only change the slot */
+    bool plain_only;     /* quotes make it text, so another type */
 };
 
 enum refers { REFERS_NONE, REFERS_DOMAIN, REFERS_JUMP, REFERS_VOLUME, REFERS_COUNT };

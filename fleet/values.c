@@ -267,7 +267,9 @@ const struct value_type value_duration = {
 const struct value_type value_flag = {
     .word = "true or false", .expected = "true or false", .take = take_flag, .plain_only = true};
 const struct value_type value_choice = {.word = "word", .expected = "one of its words", .take = take_choice};
-const struct value_type value_domain = {
-    .word = "domain", .expected = "a domain in lower case such as www.example.org", .take = take_domain};
+const struct value_type value_domain = {.word = "domain",
+    .expected = "a domain in lower case such as www.example.org",
+    .take = take_domain,
+    .element_size = sizeof(char *)};
 const struct value_type value_role = {
     .word = "role", .expected = "compute, proxy, storage or backup", .take = take_role};

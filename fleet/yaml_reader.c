@@ -294,8 +294,10 @@ bool reader_broke(const struct reader *reader)
 bool node_is_null(const struct node *node)
 {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+    if (node->kind != NODE_SCALAR || !node->plain || node->length > sizeof "null" - 1)
+        return false;
     for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++)
-        if (node->kind == NODE_SCALAR && node->plain && strcmp(node->text, nulls[i]) == 0)
+        if (strcmp(node->text, nulls[i]) == 0)
             return true;
     return false;
 }
