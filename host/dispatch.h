@@ -13,7 +13,7 @@ struct dispatch;
 /* Borrows audit and policy_path: all live as long as the process. */
 struct dispatch *dispatch_new(enum host_role role, const char *policy_path, struct audit *audit);
 
-/* For session_run, with the dispatch as its context. */
+/* For session_new, with the dispatch as its context. */
 session_handler dispatch_request;
 
 #endif

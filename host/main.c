@@ -133,8 +133,9 @@ int main(int argc, char **argv)
     char policy_path[HOST_PATH_SIZE];
     host_path(policy_path, sizeof policy_path, "/etc/dogwatch/policy");
     int stop_fd = take_signals();
-    struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO);
-    session_run(session, stop_fd, dispatch_request, dispatch_new(arguments.role, policy_path, audit));
+    struct dispatch *dispatch = dispatch_new(arguments.role, policy_path, audit);
+    struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO, dispatch_request, dispatch);
+    session_run(session, stop_fd);
     run_end_all();
     _exit(EXIT_SUCCESS); /* other threads may be anywhere: no destructors */
 }

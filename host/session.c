@@ -33,9 +33,9 @@ struct session {
     int in_fd, out_fd;
     int in_flags, out_flags; /* as they were before */
     int wake_fd;             /* eventfd: ends the poll of session_run */
-    struct buf in;           /* the reading thread's */
-    session_handler *handle; /* as above */
+    session_handler *handle;
     void *context;
+    struct buf in; /* the reading thread's */
     pthread_mutex_t write_mutex;
     struct buf out; /* write_mutex */
     _Atomic int64_t idle_us, write_limit_us;
@@ -44,9 +44,11 @@ struct session {
     _Atomic bool ending;
 };
 
-struct session *session_new(int in_fd, int out_fd)
+struct session *session_new(int in_fd, int out_fd, session_handler *handle, void *context)
 {
     struct session *session = xcalloc(1, sizeof *session);
+    session->handle = handle;
+    session->context = context;
     session->in_fd = in_fd;
     session->out_fd = out_fd;
     session->in_flags = fcntl(in_fd, F_GETFL);
@@ -291,10 +293,8 @@ static bool await_input(struct session *session, int64_t heard_us, int stop_fd)
     return ready > 0 && wait[0].revents;
 }
 
-void session_run(struct session *session, int stop_fd, session_handler *handle, void *context)
+void session_run(struct session *session, int stop_fd)
 {
-    session->handle = handle;
-    session->context = context;
     int64_t heard_us = clock_mono_us();
     while (!session->ending) {
         if (!await_input(session, heard_us, stop_fd))

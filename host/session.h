@@ -22,17 +22,16 @@ bool session_wait(struct session *session, int64_t timeout_us);
 
 /* --- for main and the dispatch of requests ------------------------------------------------------------------------ */
 
-/* Takes the descriptors over (they become non-blocking until the end); they may be the same. */
-struct session *session_new(int in_fd, int out_fd);
-
 /* Called with each request, an object (borrowed), on the thread of session_run. */
 typedef void session_handler(struct session *session, const json_t *request, void *context);
 
+/* Takes the descriptors over (they become non-blocking until the end); they may be the same. */
+struct session *session_new(int in_fd, int out_fd, session_handler *handle, void *context);
+void *session_context(struct session *session); /* as given here */
+
 /* Read requests until the end of input, a line that is no request, a failed write, the idle deadline, session_end, or a
  * byte on stop_fd (a signalfd, say; -1: none). Afterwards nothing is written any more. */
-void session_run(struct session *session, int stop_fd, session_handler *handle, void *context);
-
-void *session_context(struct session *session); /* as given to session_run */
+void session_run(struct session *session, int stop_fd);
 
 /* The end of a request; `value` as above. Any thread. */
 void session_answer(struct session *session, int64_t request_id, json_t *value);

@@ -28,7 +28,7 @@ size_t verb_index(const struct verb *verb);
 
 /* host/dispatch.c */
 verb_handler verb_hello, verb_ping;
-/* host/sample.c */
+/* host/sample/sample.c */
 verb_handler verb_subscribe;
 void subscribe_begin(struct session *session);
 

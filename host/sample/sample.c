@@ -2,7 +2,7 @@
  * threads of its own behind the sections; here nothing waits for a disk, a network or a program.
  *
  * `subscribe` sets the interval (the thread that reads requests); the first one starts the thread and the inventory. */
-#include "host/sample.h"
+#include "host/sample/sample.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "host/facts.h"
 #include "host/inventory.h"
-#include "host/sections.h"
+#include "host/sample/sections.h"
 #include "host/thread.h"
 #include "host/verbs.h"
 

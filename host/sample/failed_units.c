@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "host/path.h"
 #include "host/run.h"
-#include "host/sections.h"
+#include "host/sample/sections.h"
 #include "host/thread.h"
 
 #define PERIOD_US (60 * USEC_PER_SEC)

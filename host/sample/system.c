@@ -8,11 +8,13 @@
 
 #include "base/mem.h"
 #include "host/path.h"
-#include "host/proc_file.h"
-#include "host/sections.h"
+#include "host/sample/proc_file.h"
+#include "host/sample/sections.h"
 
 #define FILE_CEILING 1048576 /* /proc/stat of a machine with hundreds of processors and interrupts */
 #define KIB 1024u
+#define MOST_LOAD 1e7 /* more than there can be tasks (PID_MAX_LIMIT is 4 million) */
+#define MOST_SECONDS 1e11
 
 enum { PSI_CPU, PSI_MEMORY, PSI_IO, PSI_COUNT };
 
@@ -70,7 +72,7 @@ static void add_load(struct system *system, json_t *sample)
         return;
     const char *at = buf_text(&system->buf);
     for (size_t i = 0; i < 3; i++)
-        if (!proc_take_double(&at, &load[i]))
+        if (!proc_take_double(&at, &load[i]) || load[i] < 0 || load[i] > MOST_LOAD)
             return;
     json_object_set_new(sample, "load", json_pack("[f,f,f]", load[0], load[1], load[2]));
 }
@@ -117,7 +119,7 @@ static void add_pressure(struct system *system, json_t *sample)
         if (!proc_file_read(&system->pressure[i], &system->buf) || !str_starts(buf_text(&system->buf), prefix))
             continue;
         const char *at = buf_text(&system->buf) + strlen(prefix);
-        if (proc_take_double(&at, &pct))
+        if (proc_take_double(&at, &pct) && pct >= 0 && pct <= 100)
             json_put_number(object_in(sample, "psi"), psi_keys[i], pct);
     }
 }
@@ -128,7 +130,7 @@ static void add_uptime(struct system *system, json_t *sample)
     if (!proc_file_read(&system->uptime, &system->buf))
         return;
     const char *at = buf_text(&system->buf);
-    if (proc_take_double(&at, &seconds) && seconds >= 0)
+    if (proc_take_double(&at, &seconds) && seconds >= 0 && seconds < MOST_SECONDS)
         json_put_i64(sample, "uptime_s", (int64_t)seconds);
 }
 

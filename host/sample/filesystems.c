@@ -20,8 +20,8 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "host/path.h"
-#include "host/proc_file.h"
-#include "host/sections.h"
+#include "host/sample/proc_file.h"
+#include "host/sample/sections.h"
 #include "host/thread.h"
 
 #define FILE_CEILING 4194304 /* hundreds of containers have long lines */

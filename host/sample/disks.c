@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "host/path.h"
-#include "host/proc_file.h"
-#include "host/sections.h"
+#include "host/sample/proc_file.h"
+#include "host/sample/sections.h"
 
 #define FILE_CEILING 1048576
 #define SECTOR_BYTES 512u /* the unit of this file, whatever the disk's own */

@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "host/path.h"
-#include "host/proc_file.h"
-#include "host/sections.h"
+#include "host/sample/proc_file.h"
+#include "host/sample/sections.h"
 
 #define FILE_CEILING 1048576
 #define MOST_INTERFACES 256

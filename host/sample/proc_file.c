@@ -1,6 +1,6 @@
 /* Read /proc cheaply: one open per life of the helper, one or two pread per look. A short read is not the end (seq_file
  * gives what fits its page), so each look ends with a read of nothing. */
-#include "host/proc_file.h"
+#include "host/sample/proc_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
