@@ -476,12 +476,25 @@ void cells_to_styles(const struct cells *cells, struct buf *out)
     }
 }
 
-uint64_t cells_hash(const struct cells *cells)
+/* FNV-1a over bytes; struct cell has no padding. */
+static uint64_t hash_cells(const struct cell *from, size_t count)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
-    size_t bytes = (size_t)cells->width * (size_t)cells->height * sizeof *cells->grid;
-    const unsigned char *at = (const unsigned char *)cells->grid;
-    for (size_t i = 0; i < bytes; i++)
+    const unsigned char *at = (const unsigned char *)from;
+    for (size_t i = 0; i < count * sizeof *from; i++)
         hash = (hash ^ at[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+uint64_t cells_row_hash(const struct cells *cells, int y)
+{
+    return hash_cells(cell_slot(cells, 0, y), (size_t)cells->width);
+}
+
+uint64_t cells_hash(const struct cells *cells)
+{
+    uint64_t hash = hash_cells(cells->grid, (size_t)cells->width * (size_t)cells->height);
     return hash ^ (uint64_t)(cells->cursor_x * 1009 + cells->cursor_y);
 }
+
+_Static_assert(sizeof(struct cell) == CELL_TEXT_SIZE + 3, "struct cell has padding: hashes would differ");

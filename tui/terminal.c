@@ -40,6 +40,8 @@ struct terminal {
     enum glyphs glyphs;
     bool closed;
     struct cached_look looks[LOOK_CACHE];
+    uint64_t *rows; /* hashes of the rows last painted; NULL: nothing was */
+    int row_count;
 };
 
 static const int fatal_signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGTERM, SIGHUP};
@@ -293,6 +295,7 @@ void terminal_close(struct terminal *terminal)
     close_pipe();
     global.open = NULL;
     theme_free(terminal->own_theme);
+    free(terminal->rows);
     free(terminal);
 }
 
@@ -546,6 +549,26 @@ static void paint_cell(struct terminal *terminal, int x, int y, const struct cel
         mvadd_wch(y, x, &character); /* ERR in the last cell of the screen, which is drawn all the same */
 }
 
+/* ncurses scrolls the terminal where rows have moved, with sequences that not every emulator calling itself xterm
+ * knows; the screen would then show what was there before. A row that reappears elsewhere is declared unknown: it is
+ * sent again instead. */
+static void avoid_scrolling(struct terminal *terminal, const struct cells *cells, int height)
+{
+    uint64_t *rows = xreallocarray(NULL, (size_t)height, sizeof *rows);
+    for (int y = 0; y < height; y++)
+        rows[y] = cells_row_hash(cells, y);
+    for (int old = 0; old < terminal->row_count && old < height; old++) {
+        bool moved = false;
+        for (int y = 0; y < height && !moved && rows[old] != terminal->rows[old]; y++)
+            moved = y != old && rows[y] == terminal->rows[old];
+        if (moved)
+            wredrawln(curscr, old, 1);
+    }
+    free(terminal->rows);
+    terminal->rows = rows;
+    terminal->row_count = height;
+}
+
 static void paint_row(struct terminal *terminal, const struct cells *cells, int y, int width)
 {
     for (int x = 0; x < width; x++) {
@@ -560,6 +583,7 @@ void terminal_paint(struct terminal *terminal, const struct cells *cells)
     int width = cells_width(cells) < COLS ? cells_width(cells) : COLS;
     int height = cells_height(cells) < LINES ? cells_height(cells) : LINES;
     int x = 0, y = 0;
+    avoid_scrolling(terminal, cells, height);
     erase();
     for (int row = 0; row < height; row++)
         paint_row(terminal, cells, row, width);

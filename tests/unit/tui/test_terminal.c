@@ -15,7 +15,7 @@
 #include "tui/keys.h"
 #include "tui/terminal.h"
 
-enum { WIDTH = 40, HEIGHT = 8, DEADLINE_S = 20 };
+enum { WIDTH = 40, HEIGHT = 8, DEADLINE_S = 20, FRAMES = 60 };
 
 struct session {
     pid_t child;
@@ -26,6 +26,7 @@ struct session {
     VTermScreen *screen;
     struct buf lines; /* answers so far */
     size_t bytes;     /* the child wrote to the screen */
+    size_t scrolls;   /* "scroll n lines" sequences among them */
 };
 
 /* --- the child: paints the marker and what happened last; ends on 'q' */
@@ -37,6 +38,26 @@ static void draw(struct cells *cells, const char *last)
     area_text(cells_area(cells), 0, 0, ROLE_CRITICAL, "日本 é top");
     area_textf(cells_area(cells), 0, 1, ROLE_NORMAL, "%dx%d %s", width, height, last);
     area_fit(area_row(cells_area(cells), height - 1), 0, 0, width, CELLS_RIGHT, ROLE_OK | STYLE_SELECTED, "corner#");
+}
+
+/* The frame number `number` of a fixed series: rows of words, wide characters and styles that shift, change and vanish.
+ */
+static void draw_frame(struct cells *cells, int number)
+{
+    static const char *const words[] = {
+        "mosh01", "日本", "running", "é", "▲", "⣿⣿", "   ", "down", "99.5", "a\xCC\x81"};
+    struct area area = cells_area(cells);
+    cells_clear(cells);
+    for (int y = 0; y < area.height; y++) {
+        unsigned seed =
+            (unsigned)(y + (number % 3 ? number : 0)) * 2654435761u; /* mostly a scrolled form of the one before */
+        for (int x = (int)(seed >> 28); x < area.width; x += 3 + (int)(seed >> 29)) {
+            seed = seed * 1103515245 + 12345;
+            area_text(area, x, y, (seed >> 20) % ROLE_COUNT, words[(seed >> 12) % 10]);
+        }
+        if (y % 4 == number % 4)
+            area_restyle(area_row(area, y), 0, 0, area.width, -1, STYLE_SELECTED);
+    }
 }
 
 static void crash(void)
@@ -65,6 +86,14 @@ static void child_loop(struct terminal *terminal, FILE *answers, int wake)
             break;
         if (key == 'X')
             crash();
+        for (int frame = 0; key == 'F' && frame < FRAMES; frame++) { /* one frame a byte on the wake descriptor */
+            draw_frame(cells, frame);
+            terminal_paint(terminal, cells);
+            fprintf(answers, "frame %d\n", frame);
+            fflush(answers);
+            if (read(wake, &byte, 1) != 1)
+                return;
+        }
     }
     cells_free(cells);
 }
@@ -120,6 +149,22 @@ static struct session start(const char *term, const char *locale)
     return session;
 }
 
+/* CSI n S and CSI n T. A sequence cut by the read is missed: enough are seen whole. */
+static size_t count_scrolls(const char *bytes, size_t length)
+{
+    size_t found = 0;
+    for (size_t i = 0; i + 3 < length; i++) {
+        size_t digits = 0;
+        if (bytes[i] != '\x1b' || bytes[i + 1] != '[')
+            continue;
+        while (i + 2 + digits < length && bytes[i + 2 + digits] >= '0' && bytes[i + 2 + digits] <= '9')
+            digits++;
+        char last = i + 2 + digits < length ? bytes[i + 2 + digits] : '\0';
+        found += last == 'S' || last == 'T';
+    }
+    return found;
+}
+
 /* Read for at most `timeout_ms` until something comes; false where nothing came or all is closed. */
 static bool pump(struct session *session, int timeout_ms)
 {
@@ -133,6 +178,7 @@ static bool pump(struct session *session, int timeout_ms)
         if (got > 0) {
             vterm_input_write(session->vterm, bytes, (size_t)got);
             session->bytes += (size_t)got;
+            session->scrolls += count_scrolls(bytes, (size_t)got);
         }
         more = got > 0;
     }
@@ -242,6 +288,58 @@ static void screen_shows_exactly_what_was_drawn(void **state)
     vterm_screen_get_cell(session.screen, (VTermPos){0, 0}, &cell);
     assert_int_equal(cell.width, 2);
     assert_true(cell.attrs.bold); /* critical */
+    end(&session);
+}
+
+static bool cell_is_shown(struct session *session, const struct cell *wanted, int x, int y)
+{
+    VTermScreenCell shown;
+    wchar_t wide[8] = {0};
+    vterm_screen_get_cell(session->screen, (VTermPos){y, x}, &shown);
+    if (wanted->width == 0)
+        return true;
+    mbstowcs(wide, wanted->text, 7);
+    uint32_t first = shown.chars[0] ? shown.chars[0] : ' ';
+    return first == (uint32_t)wide[0] && shown.width == wanted->width;
+}
+
+static bool frame_is_shown(struct session *session, const struct cells *cells)
+{
+    for (int y = 0; y < cells_height(cells); y++)
+        for (int x = 0; x < cells_width(cells); x++)
+            if (!cell_is_shown(session, cells_at(cells, x, y), x, y))
+                return false;
+    return true;
+}
+
+static void await_frame(struct session *session, const struct cells *cells, int number)
+{
+    int64_t deadline = clock_mono_us() + DEADLINE_S * USEC_PER_SEC;
+    while (!frame_is_shown(session, cells)) {
+        if (clock_mono_us() > deadline)
+            fail_msg("frame %d is not what is shown", number);
+        pump(session, 200);
+    }
+}
+
+static void a_series_of_frames_is_shown_exactly_and_without_scrolling(void **state)
+{
+    (void)state;
+    struct session session = start("xterm-256color", "C.UTF-8");
+    struct cells *cells = cells_new(WIDTH, HEIGHT);
+    await_screen(&session, "corner#");
+    press(&session, "F");
+    for (int frame = 0; frame < FRAMES; frame++) {
+        char answer[32];
+        str_format(answer, sizeof answer, "frame %d\n", frame);
+        await_answer(&session, answer);
+        draw_frame(cells, frame);
+        await_frame(&session, cells, frame);
+        assert_int_equal(write(session.wake, "!", 1), 1);
+    }
+    assert_int_equal(session.scrolls, 0);
+    cells_free(cells);
+    await_screen(&session, "key F");
     end(&session);
 }
 
@@ -420,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(screen_shows_exactly_what_was_drawn),
+        cmocka_unit_test(a_series_of_frames_is_shown_exactly_and_without_scrolling),
         cmocka_unit_test(keys_arrive_by_name),
         cmocka_unit_test(escape_and_a_key_at_once_are_two_keys),
         cmocka_unit_test(a_repaint_without_change_sends_nothing),
