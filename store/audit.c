@@ -142,7 +142,7 @@ enum err store_read_audit(struct store_reader *reader, size_t limit,
     enum err result = sql_prepare(db, AUDIT_SELECT "ORDER BY id DESC LIMIT ?", &statement, info);
     if (result != ERR_OK)
         return result;
-    int code;
+    int code = SQLITE_DONE;
     bool more = true;
     sqlite3_bind_int64(statement, 1, limit ? (int64_t)limit : -1);
     while (more && (code = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -179,7 +179,7 @@ enum err store_audit_verify(struct store_reader *reader, int64_t *first_bad_id, 
         return result;
     unsigned char before[HASH_SIZE] = {0};
     int64_t last_id = 0;
-    int code;
+    int code = SQLITE_DONE;
     while (!*first_bad_id && (code = sqlite3_step(statement)) == SQLITE_ROW)
         if (!entry_fits(statement, &last_id, before))
             *first_bad_id = last_id;

@@ -195,7 +195,7 @@ static enum err open_once(const char *path, sqlite3 **out, struct err_info *info
 }
 
 /* Rename the file and what belongs to it; a WAL without its file would be applied to the fresh one. */
-static enum err set_aside(const char *path, char *new_path, size_t new_size, struct err_info *info)
+enum err database_set_aside(const char *path, char *new_path, size_t new_size, struct err_info *info)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     time_t now = (time_t)(clock_wall_us() / USEC_PER_SEC);
@@ -227,7 +227,7 @@ enum err database_open(const char *path, sqlite3 **out, char *notice, size_t not
         return result;
     }
     char aside[4096];
-    result = set_aside(path, aside, sizeof aside, info);
+    result = database_set_aside(path, aside, sizeof aside, info);
     if (result != ERR_OK)
         return result;
     str_format(notice, notice_size,

@@ -38,6 +38,14 @@ static enum err check_exists(const char *path, const char *state_dir, struct err
     return err_errno(info, err_from_errno(why), why, "cannot read the store %s", path);
 }
 
+static void disconnect(struct store_reader *reader)
+{
+    sqlite3_finalize(reader->data_version);
+    sql_close(reader->db);
+    reader->data_version = NULL;
+    reader->db = NULL;
+}
+
 /* Open the file that is there now. */
 static enum err connect_reader(struct store_reader *reader, struct err_info *info)
 {
@@ -56,10 +64,8 @@ static enum err connect_reader(struct store_reader *reader, struct err_info *inf
         reader->inode = status.st_ino;
     }
     reader->seen_version = -1;
-    if (result != ERR_OK) {
-        sql_close(reader->db);
-        reader->db = NULL;
-    }
+    if (result != ERR_OK)
+        disconnect(reader);
     return result;
 }
 
@@ -83,7 +89,7 @@ void store_reader_close(struct store_reader *reader)
 {
     if (!reader)
         return;
-    sql_close(reader->db);
+    disconnect(reader);
     free(reader->path);
     free(reader);
 }
@@ -98,7 +104,7 @@ static void follow_replacement(struct store_reader *reader)
     struct store_reader fresh = {.path = reader->path};
     if (connect_reader(&fresh, NULL) != ERR_OK)
         return;
-    sql_close(reader->db);
+    disconnect(reader);
     *reader = fresh;
 }
 

@@ -86,10 +86,6 @@ enum err sql_open(const char *path, enum sql_open mode, sqlite3 **out, struct er
 
 void sql_close(sqlite3 *db)
 {
-    if (!db)
-        return;
-    for (sqlite3_stmt *statement; (statement = sqlite3_next_stmt(db, NULL));)
-        sqlite3_finalize(statement);
     sqlite3_close(db);
 }
 

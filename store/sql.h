@@ -13,7 +13,7 @@ enum sql_open { SQL_READ_ONLY, SQL_READ_WRITE };
 
 /* Open (SQL_READ_WRITE creates, mode 0600). *out is NULL on failure. */
 enum err sql_open(const char *path, enum sql_open mode, sqlite3 **out, struct err_info *info);
-void sql_close(sqlite3 *db);
+void sql_close(sqlite3 *db); /* after all its statements were finalized; NULL allowed */
 
 /* Say what failed: "what: SQLite's message", with what to do next where the disk is full or read-only. */
 enum err sql_fail(struct err_info *info, sqlite3 *db, const char *what);
@@ -21,7 +21,7 @@ enum err sql_code(int sqlite_code); /* ERR_FULL, ERR_CORRUPT, ERR_DENIED, ERR_BU
 
 /* Run constant text of one or more statements without parameters; rows are ignored. */
 enum err sql_run(sqlite3 *db, const char *text, struct err_info *info);
-/* The statement lives as long as its connection (sqlite3_finalize it, or sql_close does). */
+/* For a statement that will be used again and again; sqlite3_finalize it before sql_close. */
 enum err sql_prepare(sqlite3 *db, const char *text, sqlite3_stmt **out, struct err_info *info);
 /* Step a statement that gives no rows, then reset it and clear its parameters. */
 enum err sql_step_done(sqlite3_stmt *statement, struct err_info *info);

@@ -89,8 +89,18 @@ enum err writer_open(struct writer *writer, sqlite3 *db, struct err_info *info)
 
 void writer_close(struct writer *writer)
 {
+    for (int kind = 0; kind < OBJECT_KINDS; kind++) {
+        sqlite3_finalize(writer->objects[kind].upsert);
+        sqlite3_finalize(writer->objects[kind].remove);
+        sqlite3_finalize(writer->objects[kind].keys);
+    }
+    sqlite3_finalize(writer->engine);
+    sqlite3_finalize(writer->fleet);
+    sqlite3_finalize(writer->event);
+    sqlite3_finalize(writer->event_prune);
+    sqlite3_finalize(writer->counter);
     sql_close(writer->db);
-    writer->db = NULL;
+    *writer = (struct writer){0};
 }
 
 static enum err put_row(struct writer *writer, const struct put *put, struct err_info *info)
