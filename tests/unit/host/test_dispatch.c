@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "host/dispatch.h"
 #include "host/path.h"
+#include "tests/unit/host/lasting.h"
 #include "tests/unit/host/tree.h"
 
 #define LIMIT_MS 20000
@@ -34,8 +35,8 @@ static struct link connect_as(enum host_role role)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     tree_path(&tree, policy_path, "/etc/dogwatch/policy");
     struct link link = {.fd = ends[0]};
-    link.dispatch = dispatch_new(role, policy_path, audit_new());
-    link.session = session_new(ends[1], ends[1], dispatch_request, link.dispatch);
+    link.dispatch = last(dispatch_new(role, policy_path, last(audit_new())));
+    link.session = last(session_new(ends[1], ends[1], dispatch_request, link.dispatch));
     return link;
 }
 

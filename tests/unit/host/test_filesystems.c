@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "host/path.h"
 #include "host/sample/sections.h"
+#include "tests/unit/host/lasting.h"
 #include "tests/unit/host/tree.h"
 
 #define INTERVAL_US USEC_PER_SEC
@@ -75,7 +76,8 @@ static void await_nas_asked(int times)
 
 static void *begin_with(int64_t wait_us, int64_t hung_us)
 {
-    return filesystems_begin(&(struct filesystems_setup){.query = fake_statfs, .wait_us = wait_us, .hung_us = hung_us});
+    return last(
+        filesystems_begin(&(struct filesystems_setup){.query = fake_statfs, .wait_us = wait_us, .hung_us = hung_us}));
 }
 
 static bool take(void *filesystems, json_t **sample)

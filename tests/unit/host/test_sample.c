@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "host/path.h"
 #include "host/sample/sample.h"
+#include "tests/unit/host/lasting.h"
 #include "tests/unit/host/tree.h"
 
 static struct tree tree;
@@ -36,8 +37,8 @@ static void test_samples_are_due_on_multiples_of_the_interval(void **state)
 static void test_each_sample_carries_its_stamp_and_the_next_number(void **state)
 {
     (void)state;
-    struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO, ignore, NULL);
-    struct sampler *sampler = sampler_new(session);
+    struct session *session = last(session_new(STDIN_FILENO, STDOUT_FILENO, ignore, NULL));
+    struct sampler *sampler = last(sampler_new(session));
     int64_t seq = 0, epoch_us = 0, mono_us = 0, last_mono_us = 0;
     for (int64_t i = 1; i <= 3; i++) {
         int64_t before_us = clock_boot_us();

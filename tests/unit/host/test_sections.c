@@ -7,6 +7,7 @@
 #include "host/path.h"
 #include "host/sample/proc_file.h"
 #include "host/sample/sections.h"
+#include "tests/unit/host/lasting.h"
 #include "tests/unit/host/tree.h"
 
 static struct tree tree;
@@ -14,7 +15,7 @@ static struct tree tree;
 static json_t *sample_of(const struct section *section)
 {
     json_t *sample = json_object();
-    void *state = section->begin(NULL); /* lives as long as the process, as in the helper */
+    void *state = last(section->begin(NULL)); /* lives as long as the process, as in the helper */
     assert_true(section->sample(state, sample, 1000000));
     return sample;
 }

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "host/session.h"
+#include "tests/unit/host/lasting.h"
 
 #define LIMIT_MS 20000
 #define MOST_BYTES (16 * 1024 * 1024)
@@ -51,7 +52,7 @@ static void connect_peer(struct peer *peer)
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     *peer = (struct peer){.fd = ends[0], .stop_fd = eventfd(0, EFD_CLOEXEC), .in = BUF(MOST_BYTES)};
-    peer->session = session_new(ends[1], ends[1], count_and_answer, peer);
+    peer->session = last(session_new(ends[1], ends[1], count_and_answer, peer));
 }
 
 static void start_peer(struct peer *peer)
