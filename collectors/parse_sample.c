@@ -194,10 +194,11 @@ static void read_container(const json_t *entry, struct sample_container *contain
 {
     for (size_t i = 0; i < CONTAINER_COUNTER_COUNT; i++)
         container->counters[i] = parse_quantity(entry, counter_keys[i]);
-    container->mem_bytes = parse_quantity(entry, "mem_bytes");
-    container->mem_limit_bytes = parse_quantity(entry, "mem_limit_bytes");
-    container->oom_kills = parse_quantity(entry, "oom_kills");
-    container->processes = parse_quantity(entry, "processes");
+    metrics_clear(container->metrics, CONTAINER_METRIC_COUNT);
+    container->metrics[CONTAINER_MEM_USED] = parse_quantity(entry, "mem_bytes");
+    container->metrics[CONTAINER_MEM_LIMIT] = parse_quantity(entry, "mem_limit_bytes");
+    container->metrics[CONTAINER_OOM_KILLS] = parse_quantity(entry, "oom_kills");
+    container->metrics[CONTAINER_PROCESSES] = parse_quantity(entry, "processes");
 }
 
 static enum err parse_containers(const json_t *json, struct sample *sample, struct err_info *info)
@@ -207,7 +208,7 @@ static enum err parse_containers(const json_t *json, struct sample *sample, stru
     sample->has_containers = list != NULL;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
-        struct sample_container container;
+        struct sample_container container = {0};
         if (i >= PARSE_CONTAINERS_MAX || !parse_hex_id(entry, "id", container.id, sizeof container.id)) {
             left_out_add(&sample->left_out, "container", i < PARSE_CONTAINERS_MAX ? "without id" : "too many", entry);
             continue;
@@ -288,7 +289,7 @@ void sample_free(struct sample *sample)
     vec_free(&sample->volumes);
 }
 
-const struct sample_container *sample_find_container(const struct sample *sample, const char *id)
+struct sample_container *sample_find_container(const struct sample *sample, const char *id)
 {
     struct sample_container wanted;
     if (sample->containers.count == 0 || !str_copy(wanted.id, sizeof wanted.id, id))

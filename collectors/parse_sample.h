@@ -42,8 +42,9 @@ enum container_counter {
 
 struct sample_container {
     char id[ID_SIZE];
+    int64_t started_us; /* the host's clock; from the inventory, 0 where unknown: not the parser's */
     double counters[CONTAINER_COUNTER_COUNT];
-    double mem_bytes, mem_limit_bytes, oom_kills, processes;
+    double metrics[CONTAINER_METRIC_COUNT]; /* those that need no rate; the others are NaN until rates_apply */
 };
 
 struct sample_volume {
@@ -56,7 +57,7 @@ struct sample_volume {
 struct sample {
     struct parse_stamp stamp;
     double cpu[CPU_STATE_COUNT];       /* ticks since boot */
-    double metrics[HOST_METRIC_COUNT]; /* those that need no rate; the others are NaN */
+    double metrics[HOST_METRIC_COUNT]; /* those that need no rate; the others are NaN until rates_apply */
     struct sample_parts disks, networks;
     bool has_containers, has_volumes;        /* false: late, or not told */
     VEC(struct sample_container) containers; /* sorted by id, each once */
@@ -68,7 +69,7 @@ struct sample {
 enum err parse_sample(const json_t *json, struct sample *sample, struct err_info *info);
 void sample_free(struct sample *sample);
 
-const struct sample_container *sample_find_container(const struct sample *sample, const char *id); /* NULL: none */
+struct sample_container *sample_find_container(const struct sample *sample, const char *id); /* NULL: none */
 const struct sample_volume *sample_find_volume(const struct sample *sample, const char *name, const char *runtime);
 
 #endif
