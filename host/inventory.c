@@ -1,0 +1,372 @@
+/* The published inventory, and when it is made anew. Each engine is asked in rounds of its own: a short-lived thread
+ * per engine, so that a stuck one delays no other. One more thread (inventory_start) watches for what happens and
+ * starts rounds. Whoever needs it fresh starts rounds too, and waits for them with a deadline.
+ *
+ * The one mutable value is `published`, under its mutex; `known` of an engine belongs to its round's thread. */
+#include "host/inventory.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "host/containers/compose.h"
+#include "host/containers/rounds.h"
+#include "host/containers/watch.h"
+#include "host/facts.h"
+#include "host/site/lease.h"
+#include "host/site/site.h"
+#include "host/thread.h"
+#include "host/volumes/volumes.h"
+#include "host/verbs.h"
+
+#define EVERY_US (60 * USEC_PER_SEC)
+#define EVERY_BLIND_US (10 * USEC_PER_SEC) /* without inotify */
+#define MOST_EVENTS 64
+#define FRESH_LIMIT_US (35 * USEC_PER_SEC) /* an engine's three calls of 10 s and some */
+#define STUCK_LIMIT_US USEC_PER_SEC        /* what an engine that failed last time gets before we go on without it */
+
+/* One engine's rounds. All but `known` under the mutex. */
+struct slot {
+    enum runtime_kind kind;
+    struct known *known;    /* the round's thread alone */
+    struct known_view view; /* after its last round */
+    bool running;           /* a round's thread is there */
+    bool wants_all, wants_push;
+    VEC(char *) wanted_ids;
+    uint64_t asked, served; /* rounds asked for; the newest of these that is done */
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t served; /* CLOCK_MONOTONIC by pthread_cond_clockwait */
+    struct slot slots[RUNTIME_COUNT];
+    json_t *inventory; /* the newest; NULL before the first */
+    uint64_t generation;
+    int64_t seq;
+    struct session *session; /* NULL: nobody subscribed */
+    struct watch *watch;     /* NULL: as above */
+} published = {.mutex = PTHREAD_MUTEX_INITIALIZER, .served = PTHREAD_COND_INITIALIZER};
+
+/* --- publishing -----------------------------------------------------------------------------------------------------
+ */
+
+static json_t *compose_locked(void)
+{
+    struct known_view views[RUNTIME_COUNT];
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+        views[kind] = published.slots[kind].view;
+    json_t *inventory = compose_inventory(views);
+    json_put_i64(inventory, "seq", ++published.seq);
+    host_put_times(inventory);
+    json_put_text(inventory, "boot_id", *host_boot_id() ? host_boot_id() : NULL);
+    return inventory;
+}
+
+/* The first inventory waits for every engine that is asked, so that none is missing without a word. */
+static bool is_waiting_for_first_locked(void)
+{
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+        if (published.slots[kind].asked && !published.slots[kind].served)
+            return !published.inventory;
+    return false;
+}
+
+/* Push the newest inventory where it is news, or where the minute is over. Pushing may block for a slow reader: it has
+ * a mutex of its own, which also keeps the order. */
+static void push_newest(bool is_news, bool is_minute)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    static int64_t pushed_us;
+    pthread_mutex_lock(&one_at_a_time);
+    int64_t now_us = clock_mono_us();
+    bool is_due = is_minute && (!pushed_us || now_us - pushed_us > EVERY_US - 2 * USEC_PER_SEC);
+    pthread_mutex_lock(&published.mutex);
+    struct session *session = published.session;
+    json_t *newest = session && (is_news || is_due) ? json_incref(published.inventory) : NULL;
+    pthread_mutex_unlock(&published.mutex);
+    if (newest) {
+        pushed_us = now_us;
+        session_push(session, "inventory", newest);
+    }
+    pthread_mutex_unlock(&one_at_a_time);
+}
+
+/* Take over what a round learned, tell those who wait, and push it where it is news or the minute is over. */
+static void publish(struct slot *slot, uint64_t serving, bool changed, bool push)
+{
+    struct known_view view;
+    known_view(slot->known, &view);
+    pthread_mutex_lock(&published.mutex);
+    known_view_free(&slot->view);
+    slot->view = view;
+    slot->served = serving;
+    bool waiting = is_waiting_for_first_locked();
+    if (!waiting) {
+        changed = changed || !published.inventory;
+        json_decref(published.inventory);
+        published.inventory = compose_locked();
+        published.generation += changed;
+    }
+    if (changed && published.watch)
+        watch_wake(published.watch);
+    pthread_cond_broadcast(&published.served);
+    pthread_mutex_unlock(&published.mutex);
+    if (!waiting)
+        push_newest(changed, push);
+}
+
+/* --- rounds ---------------------------------------------------------------------------------------------------------
+ */
+
+static void free_ids(char **ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(ids[i]);
+    free(ids);
+}
+
+/* What was asked for since the last round; false, and the thread is to end, where nothing was. */
+static bool take_ask(struct slot *slot, struct known_ask *ask, char ***ids, bool *push, uint64_t *serving)
+{
+    pthread_mutex_lock(&published.mutex);
+    bool any = slot->asked > slot->served;
+    slot->running = any;
+    *ids = slot->wanted_ids.items;
+    *ask = (struct known_ask){slot->wants_all, (const char *const *)slot->wanted_ids.items, slot->wanted_ids.count};
+    slot->wanted_ids.items = NULL;
+    slot->wanted_ids.count = slot->wanted_ids.capacity = 0;
+    *push = slot->wants_push;
+    slot->wants_all = slot->wants_push = false;
+    *serving = slot->asked;
+    pthread_mutex_unlock(&published.mutex);
+    return any;
+}
+
+static void *run_rounds(void *argument)
+{
+    struct slot *slot = argument;
+    struct known_ask ask;
+    char **ids;
+    bool push;
+    uint64_t serving;
+    while (take_ask(slot, &ask, &ids, &push, &serving)) {
+        if (!slot->known)
+            slot->known = known_new(slot->kind);
+        bool changed = known_look(slot->known, &ask);
+        free_ids(ids, ask.id_count);
+        publish(slot, serving, changed, push);
+    }
+    malloc_trim(0); /* a description of 50 containers is a megabyte that nobody needs any more */
+    return NULL;
+}
+
+struct asking {
+    bool all;
+    bool push;                       /* also where nothing changed */
+    const struct watch_event *noted; /* containers to be inspected in any case */
+    size_t noted_count;
+};
+
+/* The number that `served` has to reach; 0 where no thread could be started. */
+static uint64_t ask_for_round(enum runtime_kind kind, const struct asking *asking)
+{
+    struct slot *slot = &published.slots[kind];
+    pthread_mutex_lock(&published.mutex);
+    uint64_t ticket = ++slot->asked;
+    slot->kind = kind;
+    slot->wants_all = slot->wants_all || asking->all;
+    slot->wants_push = slot->wants_push || asking->push;
+    for (size_t i = 0; i < asking->noted_count; i++)
+        vec_push(&slot->wanted_ids, xstrdup(asking->noted[i].id));
+    if (!slot->running)
+        slot->running = thread_start(run_rounds, slot);
+    if (!slot->running)
+        ticket = 0;
+    pthread_mutex_unlock(&published.mutex);
+    return ticket;
+}
+
+/* --- watching -------------------------------------------------------------------------------------------------------
+ */
+
+struct watcher {
+    struct session *session;
+    struct watch *watch;
+    struct rounds rounds[RUNTIME_COUNT];
+    VEC(struct watch_event) noted[RUNTIME_COUNT]; /* containers to be inspected in the next round */
+    uint64_t generation;                          /* of the inventory that is watched */
+};
+
+static void follow_published(struct watcher *watcher)
+{
+    pthread_mutex_lock(&published.mutex);
+    json_t *inventory = json_incref(published.inventory);
+    bool is_new = watcher->generation != published.generation;
+    watcher->generation = published.generation;
+    pthread_mutex_unlock(&published.mutex);
+    if (is_new && inventory)
+        watch_follow(watcher->watch, inventory);
+    json_decref(inventory);
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+        watcher->rounds[kind].every_us = watch_sees_starts(watcher->watch) ? EVERY_US : EVERY_BLIND_US;
+}
+
+static void note(struct watcher *watcher, enum runtime_kind kind, const struct watch_event *event)
+{
+    rounds_note_event(&watcher->rounds[kind], clock_mono_us());
+    if (event->id[0] && watcher->noted[kind].count < MOST_EVENTS)
+        vec_push(&watcher->noted[kind], *event);
+}
+
+static void note_events(struct watcher *watcher, const struct watch_event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+            if (events[i].kind == kind || events[i].kind == RUNTIME_COUNT)
+                note(watcher, kind, &events[i]);
+}
+
+static void begin_round(struct watcher *watcher, enum runtime_kind kind)
+{
+    const struct asking asking = {
+        .push = true, .noted = watcher->noted[kind].items, .noted_count = watcher->noted[kind].count};
+    ask_for_round(kind, &asking);
+    vec_clear(&watcher->noted[kind]);
+}
+
+static int64_t next_round_us(const struct watcher *watcher, int64_t now_us)
+{
+    int64_t next_us = now_us + EVERY_US;
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++) {
+        int64_t at_us = rounds_next_us(&watcher->rounds[kind], now_us);
+        next_us = at_us < next_us ? at_us : next_us;
+    }
+    return next_us;
+}
+
+static void *run_watcher(void *argument)
+{
+    struct watcher *watcher = argument;
+    struct watch_event events[MOST_EVENTS];
+    while (!session_is_ending(watcher->session)) {
+        follow_published(watcher);
+        int64_t now_us = clock_mono_us();
+        int64_t wait_us = next_round_us(watcher, now_us) - now_us;
+        size_t count = watch_wait(watcher->watch, wait_us > 0 ? wait_us : 0, events, MOST_EVENTS);
+        note_events(watcher, events, count);
+        for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+            if (rounds_take(&watcher->rounds[kind], clock_mono_us()))
+                begin_round(watcher, kind);
+    }
+    return NULL; /* the process ends: what it holds may stay */
+}
+
+void inventory_start(struct session *session)
+{
+    pthread_mutex_lock(&published.mutex);
+    bool first = !published.session;
+    published.session = session;
+    if (first)
+        published.watch = watch_new();
+    pthread_mutex_unlock(&published.mutex);
+    if (!first)
+        return;
+    struct watcher *watcher = xcalloc(1, sizeof *watcher);
+    watcher->session = session;
+    watcher->watch = published.watch;
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+        rounds_init(&watcher->rounds[kind], EVERY_US, clock_mono_us());
+    if (!thread_start(run_watcher, watcher))
+        log_error("containers are not watched: no thread could be started");
+    volumes_start(session);
+}
+
+/* --- asking ---------------------------------------------------------------------------------------------------------
+ */
+
+json_t *inventory_current(void)
+{
+    pthread_mutex_lock(&published.mutex);
+    json_t *inventory = json_incref(published.inventory);
+    pthread_mutex_unlock(&published.mutex);
+    return inventory;
+}
+
+uint64_t inventory_generation(void)
+{
+    pthread_mutex_lock(&published.mutex);
+    uint64_t generation = published.generation;
+    pthread_mutex_unlock(&published.mutex);
+    return generation;
+}
+
+/* Until every engine's round is done. An engine that failed last time is not waited for like the others. */
+static bool await_rounds(const uint64_t tickets[RUNTIME_COUNT])
+{
+    int64_t began_us = clock_mono_us();
+    bool all_served = true;
+    pthread_mutex_lock(&published.mutex);
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++) {
+        struct slot *slot = &published.slots[kind];
+        bool stuck = slot->served && slot->view.used && !slot->view.ok;
+        struct timespec deadline = clock_timespec(began_us + (stuck ? STUCK_LIMIT_US : FRESH_LIMIT_US));
+        int timed_out = 0;
+        while (slot->served < tickets[kind] && !timed_out)
+            timed_out = pthread_cond_clockwait(&published.served, &published.mutex, CLOCK_MONOTONIC, &deadline);
+        all_served = all_served && (stuck || slot->served >= tickets[kind]);
+    }
+    pthread_mutex_unlock(&published.mutex);
+    return all_served;
+}
+
+enum err inventory_refresh(json_t **fresh, struct err_info *info)
+{
+    uint64_t tickets[RUNTIME_COUNT];
+    *fresh = NULL;
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++) {
+        tickets[kind] = ask_for_round(kind, &(struct asking){.all = true});
+        if (!tickets[kind])
+            return err_set(info, ERR_BUSY, "no thread could be started to ask %s", runtime_name(kind));
+    }
+    if (!await_rounds(tickets))
+        return err_set(info, ERR_TIMEOUT, "the container engines of this host did not answer in time");
+    *fresh = inventory_current();
+    return *fresh ? ERR_OK : err_set(info, ERR_TIMEOUT, "the container engines of this host did not answer yet");
+}
+
+/* --- verbs ----------------------------------------------------------------------------------------------------------
+ */
+
+enum err verb_inventory(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+{
+    (void)session, (void)request_id, (void)args;
+    return inventory_refresh(ok, info);
+}
+
+enum err verb_site_status(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+{
+    (void)session, (void)request_id;
+    const char *site = json_get_text(args, "site");
+    json_t *inventory;
+    enum err result = inventory_refresh(&inventory, info);
+    if (result != ERR_OK)
+        return result;
+    json_t *containers = site_select(inventory, site);
+    json_decref(inventory);
+    if (json_array_size(containers) == 0) {
+        json_decref(containers);
+        return err_set(info, ERR_NOT_FOUND, "no container of %s is on this host", site);
+    }
+    *ok = json_object();
+    json_put_text(*ok, "site", site);
+    json_object_set_new(*ok, "containers", containers);
+    lease_put(site, *ok);
+    return ERR_OK;
+}
