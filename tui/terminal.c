@@ -542,7 +542,9 @@ static void paint_cell(struct terminal *terminal, int x, int y, const struct cel
         size_t length = mbstowcs(wide, cell->text, CCHARW_MAX);
         if (length == (size_t)-1 || length == 0)
             wide[0] = L'?', length = 1;
-        wide[length] = L'\0';
+        /* In the last column marks come loose from their base: emulators put them on the next row, and ncurses draws
+         * the last cell of all by a detour. */
+        wide[x == COLS - 1 ? 1 : length] = L'\0';
     }
     int pair = look->pair;
     if (setcchar(&character, wide, look->attributes, 0, &pair) == OK)

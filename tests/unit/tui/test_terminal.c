@@ -49,13 +49,12 @@ static void draw_frame(struct cells *cells, int number)
     struct area area = cells_area(cells);
     cells_clear(cells);
     for (int y = 0; y < area.height; y++) {
-        unsigned seed =
-            (unsigned)(y + (number % 3 ? number : 0)) * 2654435761u; /* mostly a scrolled form of the one before */
+        unsigned seed = (unsigned)(y + 3 * number) * 2654435761u; /* mostly a scrolled form of the one before */
         for (int x = (int)(seed >> 28); x < area.width; x += 3 + (int)(seed >> 29)) {
             seed = seed * 1103515245 + 12345;
             area_text(area, x, y, (seed >> 20) % ROLE_COUNT, words[(seed >> 12) % 10]);
         }
-        if (y % 4 == number % 4)
+        if (number % 4 == 3 && y % 4 == 1)
             area_restyle(area_row(area, y), 0, 0, area.width, -1, STYLE_SELECTED);
     }
 }
@@ -312,12 +311,26 @@ static bool frame_is_shown(struct session *session, const struct cells *cells)
     return true;
 }
 
+static void show_difference(struct session *session, const struct cells *cells, int number)
+{
+    struct buf wanted = BUF(100000);
+    char row[512];
+    cells_to_text(cells, &wanted);
+    print_error("frame %d should be\n%s--- but is\n", number, buf_text(&wanted));
+    for (int y = 0; y < cells_height(cells); y++) {
+        row_text(session, y, row, sizeof row);
+        print_error("%s\n", row);
+    }
+    buf_free(&wanted);
+    fail_msg("frame %d is not what is shown", number);
+}
+
 static void await_frame(struct session *session, const struct cells *cells, int number)
 {
     int64_t deadline = clock_mono_us() + DEADLINE_S * USEC_PER_SEC;
     while (!frame_is_shown(session, cells)) {
         if (clock_mono_us() > deadline)
-            fail_msg("frame %d is not what is shown", number);
+            show_difference(session, cells, number);
         pump(session, 200);
     }
 }
