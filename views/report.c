@@ -1,0 +1,470 @@
+/* Reports: gather the rows of a kind, keep those asked for, write them as aligned text, CSV (RFC 4180) or JSON. Whole
+ * or not at all: a report is made in memory before the first byte leaves. One thread. */
+#include "views/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/paths.h"
+#include "base/sanitize.h"
+#include "tui/cells.h"
+
+/* --- rows
+ * ------------------------------------------------------------------------------------------------------------- */
+
+struct rows {
+    struct snapshot *snapshot;
+    struct job_list jobs;
+    struct event_list events;
+    VEC(const void *) objects; /* borrowed from the above */
+    struct freshness freshness;
+};
+
+static void rows_free(struct rows *rows)
+{
+    vec_free(&rows->objects);
+    job_list_free(&rows->jobs);
+    event_list_free(&rows->events);
+    snapshot_free(rows->snapshot);
+}
+
+static void add_all(struct rows *rows, const void *items, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++)
+        vec_push(&rows->objects, (const char *)items + i * size);
+}
+
+static enum err gather_jobs(
+    struct store_reader *reader, const struct report_request *request, struct rows *rows, struct err_info *info)
+{
+    enum err err = store_read_jobs(reader, 0, &rows->jobs, info);
+    vec_each (&rows->jobs.items, const struct job_record, job)
+        if (job->created_us >= request->since_us || job->state == JOB_RUNNING)
+            vec_push(&rows->objects, job);
+    return err;
+}
+
+static enum err gather_events(
+    struct store_reader *reader, const struct report_request *request, struct rows *rows, struct err_info *info)
+{
+    const struct event_filter filter = {.object_kind = -1,
+        .host = request->host,
+        .site = request->site,
+        .since_us = request->since_us,
+        .limit = 100000};
+    enum err err = store_read_events(reader, &filter, &rows->events, info);
+    add_all(rows, rows->events.items.items, rows->events.items.count, sizeof(struct event));
+    return err;
+}
+
+static enum err gather(struct store_reader *reader, const struct report_request *request, int64_t now_us,
+    struct rows *rows, struct err_info *info)
+{
+    enum err err = store_read_snapshot(reader, &rows->snapshot, info);
+    if (err)
+        return err;
+    const struct snapshot *snapshot = rows->snapshot;
+    rows->freshness = freshness_of(snapshot, now_us);
+    switch (request->kind) {
+    case ROWS_HOSTS:
+        add_all(rows, snapshot->hosts, snapshot->host_count, sizeof *snapshot->hosts);
+        break;
+    case ROWS_SITES:
+        add_all(rows, snapshot->sites, snapshot->site_count, sizeof *snapshot->sites);
+        break;
+    case ROWS_CONTAINERS:
+        add_all(rows, snapshot->containers, snapshot->container_count, sizeof *snapshot->containers);
+        break;
+    case ROWS_VOLUMES:
+        add_all(rows, snapshot->volumes, snapshot->volume_count, sizeof *snapshot->volumes);
+        break;
+    case ROWS_ENGINE:
+        vec_push(&rows->objects, snapshot);
+        break;
+    case ROWS_JOBS:
+        return gather_jobs(reader, request, rows, info);
+    default:
+        return gather_events(reader, request, rows, info);
+    }
+    return ERR_OK;
+}
+
+/* --- choosing
+ * --------------------------------------------------------------------------------------------------------- */
+
+static enum err refuse_unknown(const struct rows *rows, const char *key, const char *wanted, struct err_info *info)
+{
+    const struct snapshot *snapshot = rows->snapshot;
+    bool of_site = strcmp(key, "site") == 0;
+    size_t count = of_site ? snapshot->site_count : snapshot->host_count;
+    const char **names = xcalloc(count + 1, sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = of_site ? snapshot->sites[i].name : snapshot->hosts[i].name;
+    const char *nearest = name_nearest(wanted, names, count);
+    enum err err = err_set(info, ERR_NOT_FOUND, "no %s is called \"%s\"%s%s%s", key, wanted,
+        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    free(names);
+    return err;
+}
+
+static enum err keep_only(
+    struct rows *rows, enum row_kind kind, const char *key, const char *wanted, struct err_info *info)
+{
+    if (!wanted)
+        return ERR_OK;
+    const struct column *column = column_find(kind, key);
+    if (!column)
+        return err_set(info, ERR_INVALID, "--%s cannot be used with the report %s: its rows have no %s", key,
+            row_kind_word(kind), key);
+    bool known = strcmp(key, "site") == 0 ? snapshot_site(rows->snapshot, wanted) != NULL
+                                          : snapshot_host(rows->snapshot, wanted) != NULL;
+    size_t kept = 0;
+    vec_each (&rows->objects, const void *, object) {
+        const char *text = column_value(column, *object, rows->freshness).text;
+        if (text && strcmp(text, wanted) == 0)
+            rows->objects.items[kept++] = *object;
+    }
+    rows->objects.count = kept;
+    return known || kept ? ERR_OK : refuse_unknown(rows, key, wanted, info);
+}
+
+static bool is_critical(enum row_kind kind, const void *object, struct freshness freshness)
+{
+    switch (kind) {
+    case ROWS_HOSTS:
+        return shown_host(object, freshness).concern != CONCERN_OK;
+    case ROWS_SITES: {
+        enum concern concern = shown_site(object, freshness).concern;
+        return concern == CONCERN_CRITICAL || concern == CONCERN_UNKNOWN;
+    }
+    case ROWS_CONTAINERS:
+        return shown_container(object, freshness).concern == CONCERN_CRITICAL;
+    case ROWS_JOBS:
+        return shown_job(object).concern == CONCERN_CRITICAL;
+    default:
+        return false; /* the timeline is history */
+    }
+}
+
+/* --- JSON
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static json_t *json_number(const struct column *column, double number)
+{
+    if (isnan(number))
+        return json_null();
+    bool whole = column->unit == UNIT_BYTES || column->unit == UNIT_BYTES_S;
+    double rounded = whole ? round(number) : round(number * 100) / 100;
+    return rounded == round(rounded) && fabs(rounded) < 9e15 ? json_integer((json_int_t)rounded) : json_real(rounded);
+}
+
+static void put_value(json_t *row, const struct column *column, struct value value)
+{
+    char at[CLOCK_RFC3339_SIZE];
+    json_t *json = NULL;
+    if (value.kind == VALUE_NUMBER || value.kind == VALUE_COUNT)
+        json = json_number(column, value.number);
+    else if (value.kind == VALUE_BOOL)
+        json = json_boolean(value.truth);
+    else if (value.kind == VALUE_TIME)
+        json = value.time_us ? json_string(clock_rfc3339(value.time_us, 3, at)) : json_null();
+    else if (value.text)
+        json_put_text(row, column->key, value.text);
+    else
+        json = json_null();
+    if (json)
+        json_object_set_new(row, column->key, json);
+}
+
+static void write_json_text(FILE *out, const char *text)
+{
+    json_t *object = json_object();
+    json_put_text(object, "t", text);
+    json_t *string = json_object_get(object, "t");
+    if (string)
+        json_dumpf(string, out, JSON_ENCODE_ANY | JSON_COMPACT);
+    else
+        fputs("\"\"", out);
+    json_decref(object);
+}
+
+static void write_json(const struct rows *rows, enum row_kind kind, FILE *out)
+{
+    size_t count;
+    char at[CLOCK_RFC3339_SIZE];
+    const struct column *columns = columns_of(kind, &count);
+    fprintf(out, "{\"report\":\"%s\",\"fleet\":", row_kind_word(kind));
+    write_json_text(out, rows->snapshot->fleet);
+    fprintf(out, ",\"at\":\"%s\",\"rows\":[", clock_rfc3339(rows->freshness.now_us, 0, at));
+    for (size_t i = 0; i < rows->objects.count; i++) {
+        json_t *row = json_object();
+        for (size_t c = 0; c < count; c++)
+            put_value(row, &columns[c], column_value(&columns[c], rows->objects.items[i], rows->freshness));
+        fputs(i ? ",\n" : "\n", out);
+        json_dumpf(row, out, JSON_COMPACT);
+        json_decref(row);
+    }
+    fputs(rows->objects.count ? "\n]}\n" : "]}\n", out);
+}
+
+/* --- CSV
+ * -------------------------------------------------------------------------------------------------------------- */
+
+/* A spreadsheet would run text that begins like a formula: such text gets an apostrophe in front. */
+static void write_csv_text(FILE *out, const char *text)
+{
+    char *clean = sanitize_dup(text, strlen(text), 4096);
+    bool formula = *clean && strchr("=+-@", *clean);
+    bool quote = formula || strpbrk(clean, ",\"\r\n") || *clean == ' ';
+    if (!quote) {
+        fputs(clean, out);
+    } else {
+        fputs(formula ? "\"'" : "\"", out);
+        for (const char *c = clean; *c; c++) {
+            if (*c == '"')
+                fputc('"', out);
+            fputc(*c, out);
+        }
+        fputc('"', out);
+    }
+    free(clean);
+}
+
+static void write_csv_value(FILE *out, const struct column *column, struct value value)
+{
+    char at[CLOCK_RFC3339_SIZE];
+    if (value.kind == VALUE_TEXT)
+        write_csv_text(out, value.text ? value.text : "");
+    else if (value.kind == VALUE_BOOL)
+        fputs(value.truth ? "true" : "false", out);
+    else if (value.kind == VALUE_TIME)
+        fputs(clock_rfc3339(value.time_us, 3, at), out);
+    else if (!isnan(value.number)) {
+        json_t *number = json_number(column, value.number);
+        json_dumpf(number, out, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        json_decref(number);
+    }
+}
+
+static void write_csv(const struct rows *rows, enum row_kind kind, FILE *out)
+{
+    size_t count;
+    const struct column *columns = columns_of(kind, &count);
+    for (size_t c = 0; c < count; c++)
+        fprintf(out, "%s%s", c ? "," : "", columns[c].key);
+    fputs("\r\n", out);
+    vec_each (&rows->objects, const void *const, object) {
+        for (size_t c = 0; c < count; c++) {
+            if (c)
+                fputc(',', out);
+            write_csv_value(out, &columns[c], column_value(&columns[c], *object, rows->freshness));
+        }
+        fputs("\r\n", out);
+    }
+}
+
+/* --- text
+ * ------------------------------------------------------------------------------------------------------------- */
+
+#define TEXT_COLUMNS_MAX 64
+
+struct text_table {
+    const struct column *columns[TEXT_COLUMNS_MAX];
+    int widths[TEXT_COLUMNS_MAX];
+    size_t count;
+};
+
+static void measure(struct text_table *table, const struct rows *rows)
+{
+    char text[COLUMN_TEXT_SIZE];
+    for (size_t c = 0; c < table->count; c++) {
+        table->widths[c] = text_columns(table->columns[c]->title);
+        vec_each (&rows->objects, const void *const, object) {
+            int width = text_columns(column_text(table->columns[c], *object, rows->freshness, text));
+            if (width > table->widths[c])
+                table->widths[c] = width;
+        }
+    }
+}
+
+static int total_width(const struct text_table *table)
+{
+    int total = 0;
+    for (size_t c = 0; c < table->count; c++)
+        total += table->widths[c] + (c ? 2 : 0);
+    return total;
+}
+
+/* On a terminal the least important columns go until the rest fits. */
+static void drop_columns(struct text_table *table, int width)
+{
+    while (width && table->count > 1 && total_width(table) > width) {
+        size_t least = 0;
+        for (size_t c = 1; c < table->count; c++)
+            if (table->columns[c]->priority >= table->columns[least]->priority)
+                least = c;
+        if (table->columns[least]->priority == 0)
+            return;
+        table->count--;
+        memmove(&table->columns[least], &table->columns[least + 1], (table->count - least) * sizeof *table->columns);
+        memmove(&table->widths[least], &table->widths[least + 1], (table->count - least) * sizeof *table->widths);
+    }
+}
+
+static void write_padded(FILE *out, const struct text_table *table, size_t c, const char *text)
+{
+    int padding = table->widths[c] - text_columns(text);
+    bool right = column_is_right_aligned(table->columns[c]);
+    fprintf(out, "%s%*s%s", c ? "  " : "", right ? padding : 0, "", text);
+    if (!right && c + 1 < table->count)
+        fprintf(out, "%*s", padding, "");
+}
+
+static void write_text(const struct rows *rows, const struct report_request *request, FILE *out)
+{
+    struct text_table table = {.count = 0};
+    char text[COLUMN_TEXT_SIZE];
+    size_t count;
+    const struct column *columns = columns_of(request->kind, &count);
+    for (size_t c = 0; c < count && table.count < TEXT_COLUMNS_MAX; c++)
+        if (columns[c].where & COLUMN_TABLE)
+            table.columns[table.count++] = &columns[c];
+    measure(&table, rows);
+    drop_columns(&table, request->width);
+    for (size_t c = 0; c < table.count; c++)
+        write_padded(out, &table, c, table.columns[c]->title);
+    fputc('\n', out);
+    vec_each (&rows->objects, const void *const, object) {
+        for (size_t c = 0; c < table.count; c++)
+            write_padded(out, &table, c, column_text(table.columns[c], *object, rows->freshness, text));
+        fputc('\n', out);
+    }
+    if (!rows->objects.count)
+        fprintf(out, "(no %s)\n", row_kind_word(request->kind));
+}
+
+/* --- the command
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum err report_write(struct store_reader *reader, const struct report_request *request, int64_t now_us, FILE *out,
+    bool *critical, struct err_info *info)
+{
+    struct rows rows = {0};
+    *critical = false;
+    enum err err = gather(reader, request, now_us, &rows, info);
+    if (!err)
+        err = keep_only(&rows, request->kind, "site", request->site, info);
+    if (!err)
+        err = keep_only(&rows, request->kind, "host", request->host, info);
+    if (err)
+        goto out;
+    *critical = freshness_engine_silent(rows.freshness, rows.snapshot);
+    vec_each (&rows.objects, const void *, object)
+        *critical |= is_critical(request->kind, *object, rows.freshness);
+    if (request->format == REPORT_JSON)
+        write_json(&rows, request->kind, out);
+    else if (request->format == REPORT_CSV)
+        write_csv(&rows, request->kind, out);
+    else
+        write_text(&rows, request, out);
+out:
+    rows_free(&rows);
+    return err;
+}
+
+static const char *const format_names[] = {[REPORT_TEXT] = "text", [REPORT_CSV] = "csv", [REPORT_JSON] = "json"};
+
+static enum err choose(
+    const char *what, const char *given, const char *const *names, size_t count, size_t *chosen, struct err_info *info)
+{
+    char all[256] = "";
+    for (*chosen = 0; *chosen < count; (*chosen)++) {
+        if (strcmp(given, names[*chosen]) == 0)
+            return ERR_OK;
+        char before[sizeof all];
+        str_copy(before, sizeof before, all);
+        str_format(all, sizeof all, "%s%s%s", before, *chosen ? ", " : "", names[*chosen]);
+    }
+    const char *nearest = name_nearest(given, names, count);
+    return err_set(info, ERR_INVALID, "no %s is called \"%s\"%s%s%s; there are: %s", what, given,
+        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "", all);
+}
+
+static int terminal_width(void)
+{
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static enum err make(const char *state_dir, const struct report_request *request, const char *output, bool *critical,
+    struct err_info *info)
+{
+    struct store_reader *reader = NULL;
+    char *text = NULL;
+    size_t length = 0;
+    enum err err = store_reader_open(state_dir, &reader, info);
+    if (err)
+        return err;
+    FILE *memory = open_memstream(&text, &length);
+    err = memory ? report_write(reader, request, clock_wall_us(), memory, critical, info)
+                 : err_set(info, ERR_IO, "cannot make the report: no memory");
+    if (memory && fclose(memory) && !err)
+        err = err_set(info, ERR_IO, "cannot make the report: no memory");
+    if (!err && output)
+        err = paths_write_atomic(output, text, length, 0644, info);
+    else if (!err && (fwrite(text, 1, length, stdout) != length || fflush(stdout)))
+        err = err_set(info, ERR_IO, "cannot write the report to standard output");
+    free(text);
+    store_reader_close(reader);
+    return err;
+}
+
+int report_main(int argc, char **argv)
+{
+    const char *format = "text", *output = NULL, *since = "24h";
+    struct report_request request = {.width = terminal_width()};
+    const struct cli_option options[] = {
+        {"format", "text|csv|json", "how to write it (text)", &format, NULL},
+        {"output", "FILE", "where to: the file is replaced whole or not at all (standard output)", &output, NULL},
+        {"since", "TIME", "jobs, timeline: how far back; 24h, 7d, 2026-01-31 (24h)", &since, NULL},
+        {"site", "NAME", "only rows of this site", &request.site, NULL},
+        {"host", "NAME", "only rows of this host", &request.host, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+    };
+    struct cli cli = {.usage = "dogwatch --report hosts|sites|containers|volumes|jobs|timeline|engine [OPTION…]",
+        .summary = "Print what the store knows. Exit status: 0 fine, 1 something critical, 2 no report could be made.",
+        .options = options,
+        .min_words = 1,
+        .max_words = 1};
+    const char *kinds[ROWS_COUNT];
+    struct err_info info = {0};
+    size_t kind = 0, chosen = 0;
+    bool critical = false;
+    for (size_t i = 0; i < ROWS_COUNT; i++)
+        kinds[i] = row_kind_word((enum row_kind)i);
+    enum err err = cli_parse(&cli, argc, argv, &info);
+    if (err || cli.help)
+        goto out;
+    err = choose("report", cli.words[0], kinds, ROWS_COUNT, &kind, &info);
+    if (!err)
+        err = choose("format", format, format_names, 3, &chosen, &info);
+    if (!err && !clock_parse_moment(since, clock_wall_us(), &request.since_us))
+        err = err_set(&info, ERR_INVALID, "--since %s is no time; try 24h, 7d or 2026-01-31", since);
+    if (err)
+        goto out;
+    request.kind = (enum row_kind)kind;
+    request.format = (enum report_format)chosen;
+    char *state_dir = paths_state_dir(cli.state_dir);
+    err = make(state_dir, &request, output, &critical, &info);
+    free(state_dir);
+out:
+    cli_free(&cli);
+    return err ? cli_fail(&info) : critical;
+}
