@@ -57,9 +57,10 @@ static void complain_field(
     complain(loader->complaints, place, "%s in %s: %s", field->key, context_text(loader->context, where), message);
 }
 
-static void complain_unknown_key(struct loader *loader, const struct record *record, const struct node *key)
+/* Returns the key that was probably meant, or NULL. */
+static const char *complain_unknown_key(struct loader *loader, const struct record *record, const struct node *key)
 {
-    char text[QUOTED_SIZE], where[CONTEXT_SIZE];
+    char text[QUOTED_SIZE], where[CONTEXT_SIZE], keys[SCHEMA_KEYS_SIZE];
     quoted(key->text, key->length, text);
     context_text(loader->context, where);
     const char *nearest = schema_nearest(record, key->text);
@@ -71,7 +72,8 @@ static void complain_unknown_key(struct loader *loader, const struct record *rec
         complain(loader->complaints, &key->place, "unknown key %s in %s; did you mean \"%s\"?", text, where, nearest);
     else
         complain(loader->complaints, &key->place, "unknown key %s in %s; known are %s", text, where,
-            schema_keys(record, (char[SCHEMA_KEYS_SIZE]){0}));
+            schema_keys(record, keys));
+    return elsewhere ? NULL : nearest;
 }
 
 /* What stands there instead of what was expected; NULL where that has been complained about. */
@@ -440,39 +442,58 @@ static void read_field(struct loader *loader, const struct field *field, void *s
     readers[field->shape](loader, field, slot, &node);
 }
 
+/* What is known of a record's keys while it is read, in the order of its fields. */
+struct keys {
+    bool seen[SCHEMA_MAX_KEYS];
+    bool meant[SCHEMA_MAX_KEYS]; /* by an unknown key, so that it need not be missed as well */
+};
+
 static void complain_missing(
-    struct loader *loader, const struct record *record, const bool *seen, const struct place *place)
+    struct loader *loader, const struct record *record, const struct keys *keys, const struct place *place)
 {
     char where[CONTEXT_SIZE];
     if (reader_broke(loader->reader))
         return;
     for (size_t i = 0; i < record->count; i++)
-        if (record->fields[i].required && !seen[i])
+        if (record->fields[i].required && !keys->seen[i] && !keys->meant[i])
             complain(loader->complaints, place, "%s needs the key \"%s\" (%s)", context_text(loader->context, where),
                 record->fields[i].key, record->fields[i].help);
+}
+
+static void read_unknown_key(
+    struct loader *loader, const struct record *record, const struct node *key, struct keys *keys)
+{
+    const char *meant = complain_unknown_key(loader, record, key);
+    if (meant)
+        keys->meant[schema_find(record, meant, strlen(meant)) - record->fields] = true;
+    skip_value(loader);
+}
+
+static void read_key(
+    struct loader *loader, const struct record *record, void *target, const struct node *key, struct keys *keys)
+{
+    const struct field *field = schema_find(record, key->text, key->length);
+    char where[CONTEXT_SIZE];
+    if (!field) {
+        read_unknown_key(loader, record, key, keys);
+    } else if (keys->seen[field - record->fields]) {
+        complain(loader->complaints, &key->place, "duplicate key \"%s\" in %s", field->key,
+            context_text(loader->context, where));
+        skip_value(loader);
+    } else {
+        keys->seen[field - record->fields] = true;
+        read_field(loader, field, (char *)target + field->offset);
+    }
 }
 
 /* From behind the start of its mapping to its end. `place` is where it is complained that something is missing. */
 static void read_record(struct loader *loader, const struct record *record, void *target, const struct place *place)
 {
-    bool seen[SCHEMA_MAX_KEYS] = {false};
+    struct keys keys = {0};
     struct node key;
-    while (next_key(loader, &key)) {
-        const struct field *field = schema_find(record, key.text, key.length);
-        char where[CONTEXT_SIZE];
-        if (!field) {
-            complain_unknown_key(loader, record, &key);
-            skip_value(loader);
-        } else if (seen[field - record->fields]) {
-            complain(loader->complaints, &key.place, "duplicate key \"%s\" in %s", field->key,
-                context_text(loader->context, where));
-            skip_value(loader);
-        } else {
-            seen[field - record->fields] = true;
-            read_field(loader, field, (char *)target + field->offset);
-        }
-    }
-    complain_missing(loader, record, seen, place);
+    while (next_key(loader, &key))
+        read_key(loader, record, target, &key, &keys);
+    complain_missing(loader, record, &keys, place);
     if (record->finish)
         record->finish(target);
 }
@@ -492,7 +513,7 @@ void records_read_file(struct loader *loader, const struct record *record, const
     if (node.kind == NODE_MAP) {
         read_record(loader, record, loader->fleet, &top);
     } else if (node.kind == NODE_FINISHED || node_is_null(&node)) {
-        complain_missing(loader, record, (bool[SCHEMA_MAX_KEYS]){false}, &top); /* nothing but comments */
+        complain_missing(loader, record, &(struct keys){0}, &top); /* nothing but comments */
     } else if (got(&node, found)) {
         complain(loader->complaints, &node.place, "%s: expected a mapping, got %s", title, got(&node, found));
         reader_skip(loader->reader, &node);
