@@ -1,23 +1,19 @@
 /* `dogwatch host add USER@ADDRESS`: a table of steps, each printed, each with what undoes it. The first that fails ends
  * it; then what was done is undone in reverse, so that a host is either enrolled and in the fleet files or as before.
  * Running it again changes nothing that is already right. Runs in the person's process, one thread. */
+#include <ctype.h>
 #include <elf.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ctype.h>
 #include <unistd.h>
 
 #include "actions/enrol_private.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/format.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "base/paths.h"
-#include "base/sanitize.h"
-#include "remote/helper.h"
 
 #define HELPER_CEILING (64u << 20)
 
@@ -87,8 +83,8 @@ static enum err parse_options(struct add *add, struct err_info *info)
     if (add->port && !str_to_i64(add->port, 1, 65535, &port))
         return err_set(info, ERR_INVALID, "--port %.20s: expected a number from 1 to 65535", add->port);
     unsigned roles = ROLE_COMPUTE;
-    if (add->roles && (err = roles_parse(add->roles, &roles, info)) != ERR_OK)
-        return err_prefix(info, err, "--roles");
+    if (add->roles && !roles_parse(add->roles, &roles, info))
+        return err_prefix(info, ERR_INVALID, "--roles");
     if (add->given_name && !name_is_valid(add->given_name))
         return err_set(info, ERR_INVALID,
             "--name %.63s: a name has lower-case letters, digits, \".\", \"_\" and \"-\", up to 63, and begins with a "
