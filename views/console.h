@@ -1,0 +1,24 @@
+/* The console: what a person at a terminal sees and presses. Reads the store; changes nothing but by asking the engine
+ * through a link that is given from above. The drawing thread never waits for disk or network. */
+#ifndef VIEWS_CONSOLE_H
+#define VIEWS_CONSOLE_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+/* The way to the engine. Both calls may block; they come from the console's own worker thread alone, one at a time. */
+struct console_link {
+    void *owner;
+    /* Ask the engine (docs/socket.md). Takes ownership of `request`; *answer is the "ok" member, the caller's, or NULL
+     * on failure. */
+    enum err (*request)(void *owner, json_t *request, json_t **answer, struct err_info *info);
+    /* Start an engine where none is alive, and wait until it answers. NULL: the console cannot. */
+    enum err (*start)(void *owner, struct err_info *info);
+};
+
+/* Run until the person quits or the terminal is gone (both ERR_OK). A store that does not exist yet is waited for, with
+ * a word on what to do. ERR_INVALID where there is no usable terminal. The theme is $DOGWATCH_THEME ("dark" unless
+ * set). Calls setlocale. */
+enum err console_run(const char *state_dir, const struct console_link *link, struct err_info *info);
+
+#endif
