@@ -1,0 +1,17 @@
+/* `dogwatch log`: search and follow the log lines the engine keeps. Reads STATE/logs only. */
+#ifndef VIEWS_LOG_COMMAND_H
+#define VIEWS_LOG_COMMAND_H
+
+#include <stdio.h>
+
+#include "store/logs.h"
+
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* One entry as a line of text ("2026-01-02 03:04:05 host container text", sanitised) or as a JSON object. */
+void log_entry_print(const struct log_entry *entry, enum log_format format, bool colour, FILE *out);
+
+/* Exit status: 0 fine (also where nothing was found), 2 the logs could not be read. */
+int log_main(int argc, char **argv);
+
+#endif
