@@ -26,6 +26,7 @@ struct dispatch {
     struct audit *audit;
     bool greeted;
     _Atomic int threads;
+    _Atomic int changes; /* audited verbs that have begun and not ended */
 };
 
 /* One request while it is worked on. */
@@ -78,8 +79,10 @@ static enum err work(struct call *call, json_t **ok, struct err_info *info)
         return verb->handle(call->session, call->id, call->args, ok, info);
     describe_args(call->args, about, sizeof about);
     audit_record(call->dispatch->audit, "%s begins%s", verb->name, about);
+    atomic_fetch_add(&call->dispatch->changes, 1);
     int64_t began_us = clock_mono_us();
     enum err result = verb->handle(call->session, call->id, call->args, ok, info);
+    atomic_fetch_sub(&call->dispatch->changes, 1);
     long long took_ms = (long long)((clock_mono_us() - began_us) / USEC_PER_MSEC);
     audit_record(call->dispatch->audit, "%s ended%s: %s%s%s, %lld ms", verb->name, about,
         result == ERR_OK ? "ok" : err_word(result), result == ERR_OK ? "" : ": ", result == ERR_OK ? "" : info->message,
@@ -214,6 +217,14 @@ void dispatch_request(struct session *session, const json_t *request, void *cont
     }
     if (result != ERR_OK)
         session_refuse(session, id, &info);
+}
+
+void dispatch_end(struct dispatch *dispatch)
+{
+    int changes = dispatch->changes;
+    if (changes > 0)
+        audit_record(dispatch->audit, "the connection ended in the middle of %d change%s of this host", changes,
+            changes == 1 ? "" : "s");
 }
 
 /* --- the frame's own verbs ------------------------------------------------------------------------------------------

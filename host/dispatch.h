@@ -16,4 +16,7 @@ struct dispatch *dispatch_new(enum host_role role, const char *policy_path, stru
 /* For session_new, with the dispatch as its context. */
 session_handler dispatch_request;
 
+/* The connection is over: what was begun and will not be ended is written down. */
+void dispatch_end(struct dispatch *dispatch);
+
 #endif

@@ -136,6 +136,7 @@ int main(int argc, char **argv)
     struct dispatch *dispatch = dispatch_new(arguments.role, policy_path, audit);
     struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO, dispatch_request, dispatch);
     session_run(session, stop_fd);
+    dispatch_end(dispatch);
     run_end_all();
     _exit(EXIT_SUCCESS); /* other threads may be anywhere: no destructors */
 }
