@@ -9,9 +9,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/mem.h"
 #include "engine/present_private.h"
 #include "engine/timeline.h"
+
+#define SILENCE_LEAST_US (30 * USEC_PER_SEC)
 
 int present_compare_names(const void *a, const void *b)
 {
@@ -30,6 +33,7 @@ static void host_free(void *node)
     struct present_host *host = node;
     vec_free(&host->containers);
     vec_free(&host->volumes);
+    vec_free(&host->unsure);
     free(host);
 }
 
@@ -89,33 +93,62 @@ static void put_container(struct present *present, const struct container_state 
         present->writer.sample(present->writer.owner, KIND_CONTAINER, container->key, sampled_us, container->metrics);
 }
 
+/* What to compare a container with: what was last known of it, where its engine did not answer meanwhile. */
+static const struct container_state *last_known(const struct present_host *host, const struct container_state *before)
+{
+    if (!before || before->state != RUN_UNKNOWN || !host->unsure.count)
+        return before;
+    const struct container_state *known =
+        bsearch(before, host->unsure.items, host->unsure.count, sizeof *before, compare_containers);
+    return known ? known : before;
+}
+
+static void remove_container(
+    struct present *present, struct present_host *host, const struct container_state *container, int64_t now_us)
+{
+    timeline_container(&present->writer, last_known(host, container), NULL, now_us);
+    present->writer.remove(present->writer.owner, KIND_CONTAINER, container->key);
+}
+
+/* The containers of the report become the host's. */
+static void take_containers(
+    struct present_host *host, struct host_report *report, struct container_state *unsure, size_t unsure_count)
+{
+    vec_clear(&host->containers);
+    for (size_t i = 0; i < report->container_count; i++)
+        vec_push(&host->containers, report->containers[i]);
+    vec_clear(&host->unsure);
+    for (size_t i = 0; i < unsure_count; i++)
+        vec_push(&host->unsure, unsure[i]);
+}
+
 static void merge_containers(
     struct present *present, struct present_host *host, struct host_report *report, int64_t now_us, int64_t sampled_us)
 {
-    const struct present_writer *writer = &present->writer;
+    VEC(struct container_state) unsure = {0};
     if (report->container_count)
         qsort(report->containers, report->container_count, sizeof *report->containers, compare_containers);
     size_t old = 0;
     for (size_t i = 0; i < report->container_count; i++) {
         struct container_state *after = &report->containers[i];
         int order = 1;
-        while (old < host->containers.count && (order = strcmp(host->containers.items[old].key, after->key)) < 0) {
-            timeline_container(writer, &host->containers.items[old], NULL, now_us);
-            writer->remove(writer->owner, KIND_CONTAINER, host->containers.items[old++].key);
-        }
-        struct container_state *before =
+        while (old < host->containers.count && (order = strcmp(host->containers.items[old].key, after->key)) < 0)
+            remove_container(present, host, &host->containers.items[old++], now_us);
+        struct container_state *same =
             old < host->containers.count && order == 0 ? &host->containers.items[old++] : NULL;
+        const struct container_state *before = last_known(host, same);
+        after->stale = false;
+        after->seen_us = after->state == RUN_UNKNOWN && same ? same->seen_us : now_us;
         if (host->known)
-            timeline_container(writer, before, after, now_us);
+            timeline_container(&present->writer, before, after, now_us);
+        if (after->state == RUN_UNKNOWN && before && before->state != RUN_UNKNOWN)
+            vec_push(&unsure, *before);
         put_container(present, after, sampled_us);
     }
-    for (; old < host->containers.count; old++) {
-        timeline_container(writer, &host->containers.items[old], NULL, now_us);
-        writer->remove(writer->owner, KIND_CONTAINER, host->containers.items[old].key);
-    }
-    vec_clear(&host->containers);
-    for (size_t i = 0; i < report->container_count; i++)
-        vec_push(&host->containers, report->containers[i]);
+    while (old < host->containers.count)
+        remove_container(present, host, &host->containers.items[old++], now_us);
+    take_containers(host, report, unsure.items, unsure.count);
+    vec_free(&unsure);
 }
 
 static void merge_volumes(
@@ -131,6 +164,8 @@ static void merge_volumes(
         while (old < host->volumes.count && (order = strcmp(host->volumes.items[old].key, after->key)) < 0)
             writer->remove(writer->owner, KIND_VOLUME, host->volumes.items[old++].key);
         struct volume_state *before = old < host->volumes.count && order == 0 ? &host->volumes.items[old++] : NULL;
+        after->stale = false;
+        after->seen_us = now_us;
         timeline_volume(writer, before, after, now_us);
         writer->volume(writer->owner, after);
         if (sampled_us)
@@ -176,11 +211,29 @@ static void take_host_state(struct present_host *host, const struct host_report 
     host->state.status = HOST_UP;
     host->state.reason_code = ERR_OK;
     host->state.reason[0] = '\0';
+    if (!host->state.boot_id[0])
+        str_copy(host->state.boot_id, sizeof host->state.boot_id, before.boot_id);
     host->state.seen_us = now_us;
-    host->state.since_us = before.status == HOST_UP ? before.since_us : now_us;
+    host->state.since_us = host->told_up ? before.since_us : now_us;
+    host->told_up = true;
     double offset_ms = report->host.metrics[HOST_CLOCK_OFFSET];
     if (report->taken_us && !isnan(offset_ms))
         host->state.metrics[HOST_LAG] = fmax(0, (double)(now_us - sampled_at(report, now_us)) / 1000);
+}
+
+static void take_objects(
+    struct present *present, struct present_host *host, struct host_report *report, int64_t now_us, int64_t at_us)
+{
+    struct site_names sites_before = {0};
+    bool was_listed = host->listed;
+    present_sites_of(host, &sites_before);
+    merge_containers(present, host, report, now_us, at_us);
+    merge_volumes(present, host, report, now_us, at_us);
+    host->known = host->listed = true;
+    present_update_host_sites(present, host, &sites_before, now_us, at_us);
+    vec_free(&sites_before.list);
+    if (!was_listed)
+        present_update_declared(present, now_us);
 }
 
 void present_report(struct present *present, struct host_report *report, int64_t now_us)
@@ -189,24 +242,16 @@ void present_report(struct present *present, struct host_report *report, int64_t
     if (!host || !host->in_fleet)
         return; /* removed from the fleet while the report was under way */
     struct host_state before = host->state;
-    bool first = !host->known;
+    if (host->told_up)
+        before.status = HOST_UP; /* an engine that has just started: nothing to tell */
     int64_t at_us = sampled_at(report, now_us);
     take_host_state(host, report, now_us);
     timeline_host(&present->writer, &before, &host->state, now_us);
-    if (report->has_inventory) {
-        struct site_names sites_before = {0};
-        present_sites_of(host, &sites_before);
-        merge_containers(present, host, report, now_us, at_us);
-        merge_volumes(present, host, report, now_us, at_us);
-        host->known = true;
-        present_update_host_sites(present, host, &sites_before, now_us, at_us);
-        vec_free(&sites_before.list);
-    }
+    if (report->has_inventory)
+        take_objects(present, host, report, now_us, at_us);
     count_containers(host);
     present->writer.host(present->writer.owner, &host->state);
     present->writer.sample(present->writer.owner, KIND_HOST, host->state.name, at_us, host->state.metrics);
-    if ((first && host->known) || before.status != HOST_UP)
-        present_update_declared(present, now_us);
 }
 
 static void mark_stale(struct present *present, struct present_host *host, int64_t now_us)
@@ -225,49 +270,85 @@ static void mark_stale(struct present *present, struct present_host *host, int64
     vec_free(&sites.list);
 }
 
-void present_lost(struct present *present, const char *name, enum err code, const char *reason, int64_t now_us)
+static void lose(struct present *present, struct present_host *host, enum err code, const char *reason, int64_t now_us)
 {
-    struct present_host *host = present_find_host(present, name);
-    if (!host || !host->in_fleet)
-        return;
     struct host_state before = host->state;
+    bool was_up = before.status == HOST_UP;
     host->state.status = HOST_UNKNOWN;
     host->state.reason_code = code;
     str_copy(host->state.reason, sizeof host->state.reason, reason);
-    if (before.status == HOST_UP || !before.since_us)
+    if (was_up || host->told_up || !before.since_us)
         host->state.since_us = now_us;
+    host->told_up = false;
     metrics_clear(host->state.metrics, HOST_METRIC_COUNT);
     timeline_host(&present->writer, &before, &host->state, now_us);
     present->writer.host(present->writer.owner, &host->state);
-    if (before.status == HOST_UP) {
-        mark_stale(present, host, now_us);
-        present_update_declared(present, now_us);
+    if (!was_up)
+        return;
+    host->listed = false;
+    mark_stale(present, host, now_us);
+    present_update_declared(present, now_us);
+}
+
+void present_lost(struct present *present, const char *name, enum err code, const char *reason, int64_t now_us)
+{
+    struct present_host *host = present_find_host(present, name);
+    if (host && host->in_fleet)
+        lose(present, host, code, reason, now_us);
+}
+
+void present_check_silence(struct present *present, int64_t now_us)
+{
+    struct present_nodes hosts = {0};
+    int64_t patience_us = 3 * present->fleet->interval_us;
+    if (patience_us < SILENCE_LEAST_US)
+        patience_us = SILENCE_LEAST_US;
+    present_all(present->hosts, &hosts);
+    vec_each (&hosts.list, void *, node) {
+        struct present_host *host = *node;
+        char age[FORMAT_SIZE], reason[REASON_SIZE];
+        if (host->state.status != HOST_UP || now_us - host->state.seen_us <= patience_us)
+            continue;
+        format_age(now_us - host->state.seen_us, age);
+        str_format(reason, sizeof reason, "no sample came for %s", age);
+        lose(present, host, ERR_TIMEOUT, reason, now_us);
     }
+    vec_free(&hosts.list);
 }
 
 /* --- beginnings
  * ------------------------------------------------------------------------------------------------------- */
 
+/* A host that is unknown for no reason but the start of an engine counts as up: that is what was told last. */
+static void load_host(struct present *present, const struct host_state *state)
+{
+    struct present_host *host = add_host(present, state->name);
+    host->state = *state;
+    host->known = state->seen_us != 0;
+    host->told_up = host->known && (state->status == HOST_UP || state->reason_code == ERR_OK);
+    if (state->status == HOST_UP)
+        str_copy(host->state.reason, sizeof host->state.reason, "the engine has just started");
+    host->state.status = HOST_UNKNOWN;
+    metrics_clear(host->state.metrics, HOST_METRIC_COUNT);
+}
+
 void present_load(struct present *present, const struct snapshot *snapshot)
 {
-    for (size_t i = 0; i < snapshot->host_count; i++) {
-        struct present_host *host = add_host(present, snapshot->hosts[i].name);
-        host->state = snapshot->hosts[i];
-        host->known = host->state.seen_us != 0;
-        if (host->state.status == HOST_UP)
-            str_copy(host->state.reason, sizeof host->state.reason, "the engine has just started");
-        host->state.status = HOST_UNKNOWN;
-        metrics_clear(host->state.metrics, HOST_METRIC_COUNT);
-    }
+    for (size_t i = 0; i < snapshot->host_count; i++)
+        load_host(present, &snapshot->hosts[i]);
     for (size_t i = 0; i < snapshot->container_count; i++) {
         struct present_host *host = add_host(present, snapshot->containers[i].host);
-        vec_push(&host->containers, snapshot->containers[i]);
-        host->containers.items[host->containers.count - 1].stale = true;
+        struct container_state *container = vec_add(&host->containers);
+        *container = snapshot->containers[i];
+        container->stale = true;
+        put_container(present, container, 0);
     }
     for (size_t i = 0; i < snapshot->volume_count; i++) {
         struct present_host *host = add_host(present, snapshot->volumes[i].host);
-        vec_push(&host->volumes, snapshot->volumes[i]);
-        host->volumes.items[host->volumes.count - 1].stale = true;
+        struct volume_state *volume = vec_add(&host->volumes);
+        *volume = snapshot->volumes[i];
+        volume->stale = true;
+        present->writer.volume(present->writer.owner, volume);
     }
     present_load_sites(present, snapshot);
 }
@@ -325,6 +406,7 @@ void present_set_fleet(struct present *present, const struct fleet *fleet, int64
             present->writer.host(present->writer.owner, &host->state);
     }
     vec_free(&hosts.list);
+    present_count_listed(present);
     present_update_all_sites(present, now_us);
 }
 

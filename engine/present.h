@@ -40,6 +40,10 @@ void present_set_fleet(struct present *present, const struct fleet *fleet, int64
 void present_report(struct present *present, struct host_report *report, int64_t now_us); /* borrows the report */
 void present_lost(struct present *present, const char *host, enum err code, const char *reason, int64_t now_us);
 
+/* Give up hosts that count as up and have not reported for three intervals (at least 30 s): a safety net below the
+ * collectors' own watch. */
+void present_check_silence(struct present *present, int64_t now_us);
+
 struct present_totals {
     uint32_t hosts_up, hosts_unknown;
     double lag_worst_ms; /* NaN where no host is up */

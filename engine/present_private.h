@@ -9,8 +9,11 @@ struct present_host {
     struct host_state state; /* first: the tree compares by its name */
     bool in_fleet;
     bool known;                             /* its containers have been seen, now or by an earlier engine */
+    bool listed;                            /* they have been seen since it answers: what is kept is true now */
+    bool told_up;                           /* the last thing the timeline says of it is that it answers */
     VEC(struct container_state) containers; /* sorted by key */
     VEC(struct volume_state) volumes;       /* sorted by key */
+    VEC(struct container_state) unsure;     /* sorted by key: what was last known of those that are now RUN_UNKNOWN */
 };
 
 struct present_site {
@@ -18,6 +21,8 @@ struct present_site {
     const struct site_def *declared;  /* NULL for discovered sites */
     VEC(struct present_host *) hosts; /* those with a container of it, sorted by name */
     enum site_status last_known;      /* the last status that was not unknown; SITE_UNKNOWN before the first */
+    char told_drift[REASON_SIZE];     /* what the timeline knows of its drift: without what only is not running */
+    bool loaded;                      /* from an earlier engine, and not known since */
 };
 
 struct present {
@@ -25,6 +30,7 @@ struct present {
     const struct fleet *fleet;
     void *hosts; /* tsearch(3) trees, by name */
     void *sites;
+    bool all_listed; /* every host answers and has said what it runs: what is nowhere is missing */
 };
 
 struct present_host *present_find_host(const struct present *present, const char *name);
@@ -42,8 +48,10 @@ void present_sites_of(const struct present_host *host, struct site_names *out);
 /* The host's containers changed or aged; `before` is what present_sites_of gave earlier. */
 void present_update_host_sites(struct present *present, struct present_host *host, const struct site_names *before,
     int64_t now_us, int64_t sampled_us);
-/* Declared sites that are nowhere: missing, or unknown while some host does not answer. */
+/* A host began or ceased to be listed: declared sites that are nowhere are missing, or unknown while some host does not
+ * answer. */
 void present_update_declared(struct present *present, int64_t now_us);
+void present_count_listed(struct present *present); /* sets all_listed */
 void present_update_all_sites(struct present *present, int64_t now_us);
 
 void present_load_sites(struct present *present, const struct snapshot *snapshot);

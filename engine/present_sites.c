@@ -18,7 +18,7 @@ struct present_site *present_find_site(const struct present *present, const char
     return found ? *(struct present_site **)found : NULL;
 }
 
-static struct present_site *add_site(struct present *present, const char *name)
+static struct present_site *ensure_site(struct present *present, const char *name)
 {
     struct present_site *site = present_find_site(present, name);
     if (site)
@@ -107,16 +107,53 @@ static void add_container(struct site_state *state, const struct container_state
         str_copy(state->image, sizeof state->image, container->image);
 }
 
-/* How many of the site's hosts answer, on how many it runs. */
 struct presence {
-    unsigned answering, running;
+    unsigned listed;  /* hosts with it that say what they run */
+    unsigned running; /* of those, where it runs */
+    unsigned unsure;  /* containers there whose engine does not answer */
+    const char *lost; /* a host that does not answer and ran it when last seen; or NULL */
+    bool all_limited;
 };
 
+/* One host's part of the site; true where it runs there. */
+static bool add_host(struct present_site *site, const struct present_host *host, struct presence *presence)
+{
+    struct site_state *state = &site->state;
+    uint32_t running_before = state->containers_running;
+    vec_each (&host->containers, const struct container_state, container) {
+        if (strcmp(container->site, state->name) != 0)
+            continue;
+        add_container(state, container, &presence->all_limited);
+        presence->unsure += container->state == RUN_UNKNOWN;
+    }
+    vec_each (&host->volumes, const struct volume_state, volume)
+        if (strcmp(volume->site, state->name) == 0)
+            add_known(&state->metrics[SITE_DISK_USED], volume->metrics[VOLUME_USED]);
+    return state->containers_running > running_before;
+}
+
+static bool ran_there(const struct present_site *site, const struct present_host *host)
+{
+    vec_each (&host->containers, const struct container_state, container)
+        if (container->state == RUN_RUNNING && strcmp(container->site, site->state.name) == 0)
+            return true;
+    return false;
+}
+
+static bool any_listed(const struct present_site *site)
+{
+    vec_each (&site->hosts, struct present_host *, host)
+        if ((*host)->listed)
+            return true;
+    return false;
+}
+
+/* What is last known of hosts that do not answer counts only where no other has the site. */
 static struct presence sum_up(struct present_site *site)
 {
     struct site_state *state = &site->state;
-    struct presence presence = {0, 0};
-    bool all_limited = true;
+    struct presence presence = {.all_limited = true};
+    bool listed_only = any_listed(site);
     metrics_clear(state->metrics, SITE_METRIC_COUNT);
     state->containers_running = state->containers_total = 0;
     state->health = HEALTH_NONE;
@@ -125,133 +162,176 @@ static struct presence sum_up(struct present_site *site)
     state->seen_us = 0;
     vec_each (&site->hosts, struct present_host *, at) {
         const struct present_host *host = *at;
-        uint32_t running_before = state->containers_running;
-        vec_each (&host->containers, const struct container_state, container)
-            if (strcmp(container->site, state->name) == 0)
-                add_container(state, container, &all_limited);
-        vec_each (&host->volumes, const struct volume_state, volume)
-            if (strcmp(volume->site, state->name) == 0)
-                add_known(&state->metrics[SITE_DISK_USED], volume->metrics[VOLUME_USED]);
-        bool runs = state->containers_running > running_before;
-        presence.answering += host->state.status == HOST_UP;
+        if (listed_only && !host->listed) {
+            if (ran_there(site, host))
+                presence.lost = host->state.name;
+            continue;
+        }
+        bool runs = add_host(site, host, &presence);
+        presence.listed += host->listed;
         presence.running += runs;
         if (!state->host[0] || (runs && presence.running == 1))
             str_copy(state->host, sizeof state->host, host->state.name);
         if (host->state.seen_us > state->seen_us)
             state->seen_us = host->state.seen_us;
     }
-    if (!all_limited)
-        state->metrics[SITE_MEM_LIMIT] = NAN;
+    if (!presence.all_limited)
+        state->metrics[SITE_MEM_LIMIT] = (double)NAN;
     return presence;
 }
 
 /* --- drift
  * ------------------------------------------------------------------------------------------------------------ */
 
+static bool has_role(const struct container_state *container, const char *site, const char *role)
+{
+    if (container->role[0])
+        return strcmp(container->role, role) == 0;
+    size_t prefix = strlen(site);
+    return strncmp(container->name, site, prefix) == 0 && container->name[prefix] == '-' &&
+           strcmp(container->name + prefix + 1, role) == 0;
+}
+
 static const struct container_state *find_role(const struct present_site *site, const char *role)
 {
-    vec_each (&site->hosts, struct present_host *, host)
-        vec_each (&(*host)->containers, const struct container_state, container) {
-            if (strcmp(container->site, site->state.name) != 0)
-                continue;
-            size_t prefix = strlen(site->state.name);
-            bool by_name = strncmp(container->name, site->state.name, prefix) == 0 && container->name[prefix] == '-' &&
-                           strcmp(container->name + prefix + 1, role) == 0;
-            if (strcmp(container->role, role) == 0 || (!container->role[0] && by_name))
+    vec_each (&site->hosts, struct present_host *, host) {
+        if (!(*host)->listed)
+            continue;
+        vec_each (&(*host)->containers, const struct container_state, container)
+            if (strcmp(container->site, site->state.name) == 0 && has_role(container, site->state.name, role))
                 return container;
-        }
+    }
     return NULL;
+}
+
+/* docker leaves out what podman writes in full. */
+static const char *without_registry(const char *image)
+{
+    static const char *const implied[] = {"docker.io/library/", "docker.io/"};
+    for (size_t i = 0; i < sizeof implied / sizeof *implied; i++)
+        if (str_starts(image, implied[i]))
+            return image + strlen(implied[i]);
+    return image;
 }
 
 /* The same image reference, a missing tag being ":latest". */
 static bool same_image(const char *declared, const char *actual)
 {
+    declared = without_registry(declared);
+    actual = without_registry(actual);
     size_t length = strlen(declared);
     if (strncmp(declared, actual, length) == 0)
         return !actual[length] || strcmp(actual + length, ":latest") == 0;
     return str_ends(declared, ":latest") && strlen(actual) == length - 7 && strncmp(declared, actual, length - 7) == 0;
 }
 
-static void say(struct site_state *state, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct site_state *state, const char *format, ...)
+struct drift {
+    char made[REASON_SIZE]; /* how it is made differs from the declaration */
+    char all[REASON_SIZE];  /* and what does not run besides */
+};
+
+static void append(char whole[REASON_SIZE], const char *piece)
 {
-    char piece[REASON_SIZE], whole[2 * REASON_SIZE + 4];
+    char before[REASON_SIZE];
+    str_copy(before, sizeof before, whole);
+    str_format(whole, REASON_SIZE, "%s%s%s", before, before[0] ? "; " : "", piece);
+}
+
+__attribute__((format(printf, 3, 4))) static void say(struct drift *drift, bool made, const char *format, ...)
+{
+    char piece[REASON_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(piece, sizeof piece, format, args);
     va_end(args);
-    str_format(whole, sizeof whole, "%s%s%s", state->drift, state->drift[0] ? "; " : "", piece);
-    str_copy(state->drift, sizeof state->drift, whole);
+    if (made)
+        append(drift->made, piece);
+    append(drift->all, piece);
+}
+
+/* In "8080→80/tcp, …": the number as a whole, so that 80 is not found in 8080. */
+static bool publishes(const char *ports, unsigned port)
+{
+    char wanted[16];
+    size_t length = strlen(ports);
+    str_format(wanted, sizeof wanted, "%u→", port);
+    for (const char *at = ports; (at = strstr(at, wanted)); at++)
+        if (at == ports || at[-1] < '0' || at[-1] > '9')
+            return true;
+    return str_ends(ports, "…") && length > 64; /* a list that was cut says nothing */
 }
 
 static void compare_container(
-    struct site_state *state, const struct container_def *def, const struct container_state *container)
+    struct drift *drift, const struct container_def *def, const struct container_state *container)
 {
     if (!same_image(def->image, container->image))
-        say(state, "%s runs image %s, declared is %s", def->name, container->image, def->image);
-    if (container->state != RUN_RUNNING && container->state != RUN_UNKNOWN)
-        say(state, "%s is %s", def->name, run_state_word(container->state));
+        say(drift, true, "%s runs image %s, declared is %s", def->name, container->image, def->image);
     double limit = container->metrics[CONTAINER_MEM_LIMIT];
     if (def->memory_bytes && !isnan(limit) && fabs(limit - (double)def->memory_bytes) > 4096) {
         char is[FORMAT_SIZE], should[FORMAT_SIZE];
-        say(state, "%s has a memory limit of %s, declared is %s", def->name, format_bytes(limit, is),
+        say(drift, true, "%s has a memory limit of %s, declared is %s", def->name, format_bytes(limit, is),
             format_bytes((double)def->memory_bytes, should));
     }
-    char port[16];
-    str_format(port, sizeof port, "%u→", def->publish);
-    if (def->publish && container->ports[0] && !strstr(container->ports, port))
-        say(state, "%s publishes %s, declared is port %u", def->name, container->ports, def->publish);
+    if (def->publish && container->ports[0] && !publishes(container->ports, def->publish))
+        say(drift, true, "%s publishes %s, declared is port %u", def->name, container->ports, def->publish);
+    if (container->state != RUN_RUNNING && container->state != RUN_UNKNOWN)
+        say(drift, false, "%s is %s", def->name, run_state_word(container->state));
 }
 
-static void compare_with_declaration(struct present_site *site)
+static void compare_with_declaration(const struct present_site *site, const char *lost_host, struct drift *drift)
 {
-    site->state.drift[0] = '\0';
-    if (!site->declared || site->state.status == SITE_UNKNOWN)
+    *drift = (struct drift){0};
+    if (lost_host)
+        say(drift, false, "ran on %s too, which does not answer", lost_host);
+    if (!site->declared)
         return;
     if (site->state.status == SITE_MISSING) {
-        say(&site->state, "declared, but on no host");
+        say(drift, false, "declared, but on no host");
         return;
     }
     vec_each (&site->declared->containers, const struct container_def, def) {
         const struct container_state *container = find_role(site, def->name);
         if (container)
-            compare_container(&site->state, def, container);
+            compare_container(drift, def, container);
         else
-            say(&site->state, "%s is missing", def->name);
+            say(drift, true, "%s is missing", def->name);
     }
     if (site->state.containers_total > site->declared->containers.count)
-        say(&site->state, "%u containers, declared are %zu", site->state.containers_total,
+        say(drift, true, "%u containers, declared are %zu", site->state.containers_total,
             site->declared->containers.count);
 }
 
 /* --- status
  * ----------------------------------------------------------------------------------------------------------- */
 
-static bool all_hosts_answered(const struct present *present)
+void present_count_listed(struct present *present)
 {
     struct present_nodes hosts = {0};
-    bool all = true;
+    present->all_listed = true;
     present_all(present->hosts, &hosts);
     vec_each (&hosts.list, void *, node) {
         const struct present_host *host = *node;
-        all &= host->state.status == HOST_UP && (host->known || !strstr(host->state.roles, "compute"));
+        bool says_enough = host->listed || (host->state.status == HOST_UP && !strstr(host->state.roles, "compute"));
+        present->all_listed &= says_enough;
     }
     vec_free(&hosts.list);
-    return all;
 }
 
 static enum site_status status_of(const struct present *present, const struct present_site *site, struct presence at)
 {
+    const struct site_state *state = &site->state;
     if (!site->hosts.count)
-        return all_hosts_answered(present) ? SITE_MISSING : SITE_UNKNOWN;
+        return present->all_listed ? SITE_MISSING : SITE_UNKNOWN;
+    if (!at.listed)
+        return SITE_UNKNOWN;
     if (at.running > 1)
         return SITE_CONFLICT;
-    if (!at.answering)
-        return SITE_UNKNOWN;
-    if (!site->state.containers_running)
-        return SITE_STOPPED;
-    bool whole = site->state.containers_running == site->state.containers_total;
-    return whole && site->state.health != HEALTH_UNHEALTHY ? SITE_RUNNING : SITE_DEGRADED;
+    if (state->containers_running + at.unsure == state->containers_total && at.unsure)
+        return SITE_UNKNOWN; /* nothing is known not to run */
+    if (!state->containers_running)
+        return at.unsure ? SITE_DEGRADED : SITE_STOPPED;
+    bool whole = state->containers_running == state->containers_total;
+    return whole && state->health != HEALTH_UNHEALTHY ? SITE_RUNNING : SITE_DEGRADED;
 }
 
 static void forget_site(struct present *present, struct present_site *site)
@@ -262,26 +342,40 @@ static void forget_site(struct present *present, struct present_site *site)
     free(site);
 }
 
+/* The status that an engine's start or an unreachable host interrupted goes on where it was. */
+static void set_status(struct present_site *site, enum site_status status, int64_t now_us)
+{
+    struct site_state *state = &site->state;
+    bool goes_on = site->loaded && (status == SITE_UNKNOWN || status == site->last_known);
+    if ((status != state->status && !goes_on) || !state->since_us)
+        state->since_us = now_us;
+    state->status = status;
+    site->loaded &= status == SITE_UNKNOWN;
+}
+
+static void tell_changes(struct present *present, struct present_site *site, const char *lost_host, int64_t now_us)
+{
+    struct drift drift;
+    if (site->state.status == SITE_UNKNOWN)
+        return; /* its drift is not known to be over */
+    compare_with_declaration(site, lost_host, &drift);
+    if (strcmp(drift.all, site->told_drift) == 0)
+        str_copy(site->told_drift, sizeof site->told_drift, drift.made); /* as an earlier engine left it */
+    str_copy(site->state.drift, sizeof site->state.drift, drift.all);
+    timeline_site(&present->writer, site->last_known, site->told_drift, drift.made, &site->state, now_us);
+    str_copy(site->told_drift, sizeof site->told_drift, drift.made);
+    site->last_known = site->state.status;
+}
+
 void present_update_site(struct present *present, struct present_site *site, int64_t now_us, int64_t sampled_us)
 {
     if (!site->hosts.count && !site->declared) {
         forget_site(present, site);
         return;
     }
-    char drift_before[REASON_SIZE];
-    enum site_status before = site->state.status;
-    str_copy(drift_before, sizeof drift_before, site->state.drift);
     struct presence presence = sum_up(site);
-    site->state.status = status_of(present, site, presence);
-    if (site->state.status != before || !site->state.since_us)
-        site->state.since_us = now_us;
-    if (site->state.status == SITE_UNKNOWN)
-        str_copy(site->state.drift, sizeof site->state.drift, drift_before); /* not known to be over */
-    else
-        compare_with_declaration(site);
-    timeline_site(&present->writer, site->last_known, drift_before, &site->state, now_us);
-    if (site->state.status != SITE_UNKNOWN)
-        site->last_known = site->state.status;
+    set_status(site, status_of(present, site, presence), now_us);
+    tell_changes(present, site, presence.lost, now_us);
     present->writer.site(present->writer.owner, &site->state);
     if (sampled_us)
         present->writer.sample(present->writer.owner, KIND_SITE, site->state.name, sampled_us, site->state.metrics);
@@ -306,7 +400,7 @@ void present_update_host_sites(struct present *present, struct present_host *hos
         present_update_site(present, site, now_us, 0);
     }
     vec_each (&now.list, const struct site_name, name) {
-        struct present_site *site = add_site(present, name->text);
+        struct present_site *site = ensure_site(present, name->text);
         set_host(site, host, true);
         present_update_site(present, site, now_us, sampled_us);
     }
@@ -327,7 +421,10 @@ static void update_where(struct present *present, int64_t now_us, bool only_nowh
 
 void present_update_declared(struct present *present, int64_t now_us)
 {
-    update_where(present, now_us, true);
+    bool before = present->all_listed;
+    present_count_listed(present);
+    if (present->all_listed != before)
+        update_where(present, now_us, true);
 }
 
 void present_update_all_sites(struct present *present, int64_t now_us)
@@ -361,15 +458,17 @@ void present_declare_sites(struct present *present)
         declare(*node, NULL);
     vec_free(&sites.list);
     vec_each (&present->fleet->sites, const struct site_def, def)
-        declare(add_site(present, def->name), def);
+        declare(ensure_site(present, def->name), def);
 }
 
 void present_load_sites(struct present *present, const struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->site_count; i++) {
-        struct present_site *site = add_site(present, snapshot->sites[i].name);
+        struct present_site *site = ensure_site(present, snapshot->sites[i].name);
         site->state = snapshot->sites[i];
         site->last_known = site->state.status;
+        site->loaded = true;
+        str_copy(site->told_drift, sizeof site->told_drift, site->state.drift);
         site->state.status = SITE_UNKNOWN;
     }
     struct present_nodes hosts = {0};
@@ -378,7 +477,7 @@ void present_load_sites(struct present *present, const struct snapshot *snapshot
         struct site_names names = {0};
         present_sites_of(*node, &names);
         vec_each (&names.list, const struct site_name, name)
-            set_host(add_site(present, name->text), *node, true);
+            set_host(ensure_site(present, name->text), *node, true);
         vec_free(&names.list);
     }
     vec_free(&hosts.list);

@@ -196,7 +196,7 @@ void timeline_host(const struct present_writer *writer, const struct host_state 
 }
 
 void timeline_site(const struct present_writer *writer, enum site_status last_known, const char *drift_before,
-    const struct site_state *after, int64_t now_us)
+    const char *drift, const struct site_state *after, int64_t now_us)
 {
     struct subject subject = {KIND_SITE, after->name, after->host, after->name};
     if (after->status == SITE_UNKNOWN)
@@ -208,10 +208,10 @@ void timeline_site(const struct present_writer *writer, enum site_status last_kn
         tell(writer, &subject, kind, now_us, "%s is %s%s%s", after->name, site_status_word(after->status),
             after->host[0] ? " on " : "", after->host);
     }
-    if (strcmp(drift_before, after->drift) == 0)
+    if (strcmp(drift_before, drift) == 0)
         return;
-    if (after->drift[0])
-        tell(writer, &subject, "site.drift", now_us, "%s", after->drift);
+    if (drift[0])
+        tell(writer, &subject, "site.drift", now_us, "%s", drift);
     else
         tell(writer, &subject, "site.drift.gone", now_us, "%s is as declared again", after->name);
 }

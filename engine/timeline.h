@@ -12,9 +12,10 @@ void timeline_volume(const struct present_writer *writer, const struct volume_st
     const struct volume_state *after, int64_t now_us);
 void timeline_host(const struct present_writer *writer, const struct host_state *before, const struct host_state *after,
     int64_t now_us);
-/* `last_known` is the last status that was not unknown (SITE_UNKNOWN: none yet). */
+/* `last_known` is the last status that was not unknown (SITE_UNKNOWN: none yet). The drifts are without what only does
+ * not run: the status says that already. */
 void timeline_site(const struct present_writer *writer, enum site_status last_known, const char *drift_before,
-    const struct site_state *after, int64_t now_us);
+    const char *drift, const struct site_state *after, int64_t now_us);
 /* About the engine or the fleet files: kinds "engine.*", "fleet.*". */
 void timeline_engine(const struct present_writer *writer, const char *kind, const char *text, int64_t now_us);
 
