@@ -129,7 +129,7 @@ static enum err greet_over(const struct target *target, const char *role, char v
 {
     struct connection *connection;
     struct helper *helper = NULL;
-    enum err err = remote_dial(target_address(target), ENROL_DIAL_TIMEOUT_US, REMOTE_NO_CANCEL, &connection, info);
+    enum err err = remote_dial(target_address(target), ENROL_GREET_TIMEOUT_US, REMOTE_NO_CANCEL, &connection, info);
     if (err == ERR_OK)
         err = helper_open(connection, role, 0, ENROL_HELLO_TIMEOUT_US, &helper, info);
     if (err == ERR_OK) {
@@ -260,6 +260,7 @@ static int unknown(const char *name)
 
 int host_main(int argc, char **argv)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* steps and failures in their order, also in a file */
     int at = cli_find_verb(argc, argv);
     if (!at) {
         bool help = argc > 1 && strcmp(argv[argc - 1], "--help") == 0;

@@ -393,7 +393,7 @@ static enum err run_steps(struct add *add, struct err_info *info)
             continue;
         fprintf(stderr, "  failed: %s\n", info->message);
         for (size_t k = i + 1; k-- > 0;)
-            if (steps[k].undo) {
+            if (steps[k].undo && (steps[k].undo != close_jump || add->jump)) {
                 printf("undo: %s\n", steps[k].title);
                 fflush(stdout);
                 steps[k].undo(add);

@@ -13,6 +13,7 @@
 #include "remote/target.h"
 
 #define ENROL_DIAL_TIMEOUT_US (INT64_C(20) * 1000000)
+#define ENROL_GREET_TIMEOUT_US (INT64_C(10) * 1000000) /* dialling as the engine does */
 #define ENROL_HELLO_TIMEOUT_US (INT64_C(10) * 1000000)
 
 struct enrolment {
