@@ -14,11 +14,11 @@ struct console_link {
     enum err (*request)(void *owner, json_t *request, json_t **answer, struct err_info *info);
     /* Start an engine where none is alive, and wait until it answers. NULL: the console cannot. */
     enum err (*start)(void *owner, struct err_info *info);
+    const char *theme; /* NULL: $DOGWATCH_THEME, else "dark" */
 };
 
 /* Run until the person quits or the terminal is gone (both ERR_OK). A store that does not exist yet is waited for, with
- * a word on what to do. ERR_INVALID where there is no usable terminal. The theme is $DOGWATCH_THEME ("dark" unless
- * set). Calls setlocale. */
+ * a word on what to do. ERR_INVALID where there is no usable terminal. Calls setlocale. */
 enum err console_run(const char *state_dir, const struct console_link *link, struct err_info *info);
 
 #endif
