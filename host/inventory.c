@@ -55,11 +55,22 @@ static struct {
 /* --- publishing -----------------------------------------------------------------------------------------------------
  */
 
+/* Asked, and not served even once. */
+static bool is_awaited_locked(enum runtime_kind kind)
+{
+    return published.slots[kind].asked && !published.slots[kind].served;
+}
+
 static json_t *compose_locked(void)
 {
     struct known_view views[RUNTIME_COUNT];
-    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++) {
         views[kind] = published.slots[kind].view;
+        if (is_awaited_locked(kind) && runtime_is_used(kind)) {
+            views[kind].used = true;
+            str_copy(views[kind].error, sizeof views[kind].error, "has not answered yet");
+        }
+    }
     json_t *inventory = compose_inventory(views);
     json_put_i64(inventory, "seq", ++published.seq);
     host_put_times(inventory);
@@ -67,13 +78,14 @@ static json_t *compose_locked(void)
     return inventory;
 }
 
-/* The first inventory waits for every engine that is asked, so that none is missing without a word. */
-static bool is_waiting_for_first_locked(void)
+/* The first inventory waits a moment for every engine, so that it is whole unless one is stuck. */
+static void await_others_locked(void)
 {
-    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
-        if (published.slots[kind].asked && !published.slots[kind].served)
-            return !published.inventory;
-    return false;
+    struct timespec deadline = clock_timespec(clock_mono_us() + STUCK_LIMIT_US);
+    int timed_out = 0;
+    while (
+        !published.inventory && !timed_out && (is_awaited_locked(RUNTIME_PODMAN) || is_awaited_locked(RUNTIME_DOCKER)))
+        timed_out = pthread_cond_clockwait(&published.served, &published.mutex, CLOCK_MONOTONIC, &deadline);
 }
 
 /* Push the newest inventory where it is news, or where the minute is over. Pushing may block for a slow reader: it has
@@ -105,19 +117,17 @@ static void publish(struct slot *slot, uint64_t serving, bool changed, bool push
     known_view_free(&slot->view);
     slot->view = view;
     slot->served = serving;
-    bool waiting = is_waiting_for_first_locked();
-    if (!waiting) {
-        changed = changed || !published.inventory;
-        json_decref(published.inventory);
-        published.inventory = compose_locked();
-        published.generation += changed;
-    }
+    pthread_cond_broadcast(&published.served);
+    await_others_locked();
+    changed = changed || !published.inventory;
+    json_decref(published.inventory);
+    published.inventory = compose_locked();
+    published.generation += changed;
     if (changed && published.watch)
         watch_wake(published.watch);
     pthread_cond_broadcast(&published.served);
     pthread_mutex_unlock(&published.mutex);
-    if (!waiting)
-        push_newest(changed, push);
+    push_newest(changed, push);
 }
 
 /* --- rounds ---------------------------------------------------------------------------------------------------------

@@ -170,8 +170,8 @@ static bool next_task(const struct worker *worker, struct task *task, int64_t *w
 {
     int64_t now_us = clock_mono_us();
     *task = (struct task){0};
-    *wait_us = LOOK_EVERY_US;
     pthread_mutex_lock(&measured.mutex);
+    *wait_us = measured.generation ? LOOK_EVERY_US : USEC_PER_SEC;
     for (size_t i = 0; i < measured.volumes.count && measured.worker == worker->number; i++) {
         struct volume *volume = measured.volumes.items[i];
         int64_t due_us =
