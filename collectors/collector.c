@@ -36,10 +36,6 @@
 /* A fleet is dialled over this time, or over the interval where that is shorter. */
 #define SPREAD_US (2 * USEC_PER_SEC)
 
-/* A helper that answers but sends no samples is no source of truth. */
-#define SAMPLE_INTERVALS_MAX 5
-#define SAMPLE_WAIT_MIN_US (20 * USEC_PER_SEC)
-
 /* A request may have 65,536 bytes (docs/protocol.md); some are for what surrounds the cursors. */
 #define CURSORS_BYTES_MAX 60000
 
@@ -258,16 +254,14 @@ static enum err ping(struct collector *collector, struct err_info *info)
 /* After a while in which nothing came. */
 static enum err judge_silence(const struct collector *collector, struct err_info *info)
 {
-    int64_t now_us = clock_mono_us(), heard_us = helper_heard_mono_us(collector->helper);
-    int64_t sample_wait_us = SAMPLE_INTERVALS_MAX * collector->interval_us;
-    if (sample_wait_us < SAMPLE_WAIT_MIN_US)
-        sample_wait_us = SAMPLE_WAIT_MIN_US;
+    const struct liveness *liveness = &collector->liveness;
+    int64_t now_us = clock_mono_us();
     char age[FORMAT_SIZE];
-    if (liveness_is_lost(&collector->liveness, heard_us, now_us))
-        return err_set(info, ERR_TIMEOUT, "no sign of life for %s", format_duration(collector->liveness.lost_us, age));
-    if (now_us - collector->report_mono_us > sample_wait_us)
-        return err_set(
-            info, ERR_TIMEOUT, "the helper answers, but sends no sample for %s", format_duration(sample_wait_us, age));
+    if (liveness_is_lost(liveness, helper_heard_mono_us(collector->helper), now_us))
+        return err_set(info, ERR_TIMEOUT, "no sign of life for %s", format_duration(liveness->lost_us, age));
+    if (liveness_lacks_samples(liveness, collector->report_mono_us, now_us))
+        return err_set(info, ERR_TIMEOUT, "the helper answers, but sends no sample for %s",
+            format_duration(liveness->sample_us, age));
     return ERR_OK;
 }
 

@@ -13,6 +13,10 @@
 /* A clock read through a longer round trip is not worth showing. */
 #define ROUND_TRIP_MAX_US (2 * USEC_PER_SEC)
 
+/* A helper that answers but sends no samples is no source of truth; a slow section may make one late. */
+#define SAMPLE_INTERVALS_MAX 5
+#define SAMPLE_WAIT_MIN_US (20 * USEC_PER_SEC)
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -26,6 +30,9 @@ void liveness_begin(struct liveness *liveness, int64_t interval_us)
     *liveness = (struct liveness){.clock_offset_ms = NAN};
     liveness->quiet_us = least(interval_us + interval_us / 8, PING_EVERY_US);
     liveness->lost_us = least(2 * interval_us - interval_us / 8, 2 * PING_EVERY_US);
+    liveness->sample_us = SAMPLE_INTERVALS_MAX * interval_us;
+    if (liveness->sample_us < SAMPLE_WAIT_MIN_US)
+        liveness->sample_us = SAMPLE_WAIT_MIN_US;
 }
 
 bool liveness_wants_ping(const struct liveness *liveness, int64_t heard_mono_us, int64_t now_mono_us)
@@ -57,6 +64,11 @@ void liveness_answered(struct liveness *liveness, int64_t id, const json_t *answ
 bool liveness_is_lost(const struct liveness *liveness, int64_t heard_mono_us, int64_t now_mono_us)
 {
     return now_mono_us - heard_mono_us >= liveness->lost_us;
+}
+
+bool liveness_lacks_samples(const struct liveness *liveness, int64_t sample_mono_us, int64_t now_mono_us)
+{
+    return now_mono_us - sample_mono_us > liveness->sample_us;
 }
 
 int64_t liveness_wait_us(const struct liveness *liveness, int64_t heard_mono_us, int64_t now_mono_us)

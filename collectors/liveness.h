@@ -11,6 +11,7 @@
 
 struct liveness {
     int64_t quiet_us, lost_us;          /* silence after which to ping, and after which it is lost */
+    int64_t sample_us;                  /* without a sample for so long it is as good as lost, whatever it answers */
     int64_t ping_id;                    /* the one that is not answered yet; 0: none */
     int64_t ping_mono_us, ping_wall_us; /* when the last one was sent */
     double clock_offset_ms;             /* host minus engine, half a round trip off; NaN: not known yet */
@@ -24,6 +25,7 @@ void liveness_pinged(struct liveness *liveness, int64_t id, int64_t now_mono_us,
 void liveness_answered(struct liveness *liveness, int64_t id, const json_t *answer, int64_t now_mono_us);
 
 bool liveness_is_lost(const struct liveness *liveness, int64_t heard_mono_us, int64_t now_mono_us);
+bool liveness_lacks_samples(const struct liveness *liveness, int64_t sample_mono_us, int64_t now_mono_us);
 /* How long nothing has to be decided; never negative. */
 int64_t liveness_wait_us(const struct liveness *liveness, int64_t heard_mono_us, int64_t now_mono_us);
 

@@ -79,6 +79,16 @@ static void a_talkative_host_is_asked_now_and_then(void **state)
     assert_true(liveness_wants_ping(&liveness, now + 30 * SEC, now + 30 * SEC)); /* although 7 was never answered */
 }
 
+static void answers_without_samples_are_not_enough(void **state)
+{
+    (void)state;
+    struct liveness quick = begun(SEC), slow = begun(60 * SEC);
+    assert_false(liveness_lacks_samples(&quick, START, START + 19 * SEC));
+    assert_true(liveness_lacks_samples(&quick, START, START + 21 * SEC));
+    assert_false(liveness_lacks_samples(&slow, START, START + 299 * SEC));
+    assert_true(liveness_lacks_samples(&slow, START, START + 301 * SEC));
+}
+
 static void waits_end_when_something_is_to_be_decided(void **state)
 {
     (void)state;
@@ -131,6 +141,7 @@ int main(void)
         cmocka_unit_test(silence_is_a_loss_before_two_intervals_are_over),
         cmocka_unit_test(a_long_interval_does_not_make_a_loss_late),
         cmocka_unit_test(a_talkative_host_is_asked_now_and_then),
+        cmocka_unit_test(answers_without_samples_are_not_enough),
         cmocka_unit_test(waits_end_when_something_is_to_be_decided),
         cmocka_unit_test(the_clock_is_compared_in_the_middle_of_the_round_trip),
         cmocka_unit_test(a_slow_or_wrong_answer_keeps_the_last_known_clock),
