@@ -213,7 +213,7 @@ static void a_syntax_error_ends_only_its_own_file(void **state)
 {
     (void)state;
     struct files files = files_new();
-    files_write(&files, "fleet.yaml", "fleet: [\n");
+    files_write(&files, "fleet.yaml", "environment: [\n");
     files_write(&files, "hosts.yaml", HOST("port: x") "  i: { address: ] }\n");
     files_write(&files, "sites/a.yaml", SITE("    colour: red\n"));
     char *said = files_complaints(&files);

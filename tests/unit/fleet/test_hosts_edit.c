@@ -157,6 +157,10 @@ static void an_edit_that_would_break_the_fleet_changes_nothing(void **state)
     check_refused(&files, fleet_add_host(files.directory, &host, &info), ERR_INVALID, &info, "jumps over \"nobody\"");
     host = (struct host_def){.name = name, .address = injected};
     check_refused(&files, fleet_add_host(files.directory, &host, &info), ERR_INVALID, &info, "address in host new");
+    static char two_lines[] = "a\nb"; /* would read back as "a b" */
+    struct label labels[] = {{rack, two_lines}};
+    host = (struct host_def){.name = name, .address = address, .labels = {.items = labels, .count = 1, .capacity = 1}};
+    check_refused(&files, fleet_add_host(files.directory, &host, &info), ERR_INVALID, &info, "add the host by hand");
     check_refused(
         &files, fleet_remove_host(files.directory, "a", &info), ERR_INVALID, &info, "host z jumps over \"a\"");
     check_refused(&files, fleet_remove_host(files.directory, "new", &info), ERR_NOT_FOUND, &info, "not in hosts.yaml");
