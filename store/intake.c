@@ -238,7 +238,8 @@ static void wait_for_items(struct intake *intake, const struct intake_batch *bat
     if (!intake->first || batch->linger_us <= 0)
         return;
     deadline = deadline_after(batch->linger_us);
-    while (intake->count < batch->items && !intake->closed && wait_on(intake, &intake->came, deadline))
+    while (intake->count < batch->items && intake->bytes < batch->bytes && !intake->closed &&
+           wait_on(intake, &intake->came, deadline))
         continue;
 }
 

@@ -24,7 +24,7 @@
 #include "store/sql.h"
 
 #define TAKE_BATCHES 1000
-#define TAKE_BYTES ((size_t)512 << 10)
+#define TAKE_BYTES ((size_t)1 << 20)
 #define LINGER_US (50 * USEC_PER_MSEC)
 #define RETRY_US (3 * USEC_PER_SEC)
 #define HOUSEKEEPING_US (60 * USEC_PER_SEC)

@@ -343,6 +343,7 @@ static void write_due(struct series *series)
     series->due_count = 0;
     pthread_mutex_lock(&series->stats_mutex);
     series->stats.last_ms = (double)(clock_mono_us() - started_us) / (double)USEC_PER_MSEC;
+    series->stats.busy_ms += series->stats.last_ms;
     if (series->failing_until_mono_us == 0)
         series->stats.last_error[0] = '\0';
     pthread_mutex_unlock(&series->stats_mutex);

@@ -38,6 +38,7 @@ struct series_stats {
     uint64_t updates; /* calls into librrd */
     uint64_t dropped; /* samples given up */
     double last_ms;   /* the last round of writing; NaN before the first */
+    double busy_ms;   /* all rounds together */
     uint64_t total_bytes;
     uint64_t files;
     char last_error[512]; /* "" while all is well */

@@ -179,9 +179,8 @@ enum err series_file_create(
     rrd_clear_error();
     time_t last_up = (time_t)(before_us / USEC_PER_SEC) - 1;
     if (rrd_create_r2(path, layout->step_s, last_up, 1, NULL, NULL, count, arguments) != 0) {
-        bool exists = access(path, F_OK) == 0;
         enum err result = rrd_failed(info, path, "make");
-        return exists ? ERR_EXISTS : result == ERR_NOT_FOUND ? ERR_IO : result;
+        return result == ERR_NOT_FOUND ? ERR_IO : result;
     }
     chmod(path, 0600);
     release_pages(path);

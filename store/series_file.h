@@ -39,7 +39,7 @@ struct series_sample {
     double values[SERIES_MAX_SOURCES]; /* of series_sources, in that order */
 };
 
-/* Make the file, empty from before_us on, and let go of its pages in memory. An existing one is ERR_EXISTS. */
+/* Make the file, empty from before_us on, and let go of its pages in memory. An existing one is left alone (ERR_IO). */
 enum err series_file_create(
     const char *path, enum object_kind kind, int64_t before_us, int heartbeat_s, struct err_info *info);
 /* Bring an existing file to the present table of metrics and heartbeat: adds data sources, never takes any away.
