@@ -15,7 +15,7 @@
 
 static enum err write_new(const char *path, const char *text, struct err_info *info)
 {
-    char *fresh = xasprintf("%s.%ld.new", path, (long)getpid());
+    char *fresh = xasprintf("%s.%ld.new", path, (long)gettid());
     enum err err = paths_write_atomic(fresh, text, strlen(text), 0600, info);
     if (err == ERR_OK && link(fresh, path) != 0 && errno != EEXIST)
         err = err_errno(info, err_from_errno(errno), errno, "cannot write %s", path);

@@ -235,7 +235,7 @@ static void feed(struct job *job)
     while (job->in.ours >= 0) {
         if (job->pending_length == 0) {
             int got = ssh_channel_read_nonblocking(job->channel, job->pending, sizeof job->pending, 0);
-            if (got == SSH_EOF || got == SSH_ERROR || ssh_channel_is_eof(job->channel)) {
+            if (got == SSH_EOF || got == SSH_ERROR || (got == 0 && ssh_channel_is_eof(job->channel))) {
                 if (job->is_forward)
                     shutdown(job->in.ours, SHUT_WR);
                 close_fd(&job->in.ours);
