@@ -24,6 +24,7 @@
 
 struct peer {
     int fd, stop_fd;
+    int other_fd; /* the session's end */
     struct session *session;
     pthread_t thread;
     struct buf in;
@@ -51,7 +52,8 @@ static void connect_peer(struct peer *peer)
 {
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    *peer = (struct peer){.fd = ends[0], .stop_fd = eventfd(0, EFD_CLOEXEC), .in = BUF(MOST_BYTES)};
+    *peer =
+        (struct peer){.fd = ends[0], .other_fd = ends[1], .stop_fd = eventfd(0, EFD_CLOEXEC), .in = BUF(MOST_BYTES)};
     peer->session = last(session_new(ends[1], ends[1], count_and_answer, peer));
 }
 
@@ -241,17 +243,31 @@ static void test_a_peer_that_is_gone_ends_it(void **state)
     disconnect(&peer);
 }
 
+static void *push_until_the_end(void *argument)
+{
+    struct session *session = argument;
+    while (!session_is_ending(session))
+        session_push(session, "sample", large_value('a'));
+    return NULL;
+}
+
 /* A writer that waits for the peer is not waited for: the end of input ends all. */
 static void test_the_end_of_input_frees_a_waiting_writer(void **state)
 {
     (void)state;
     struct peer peer;
+    pthread_t writer;
     connect_peer(&peer);
     peer.unread = true;
+    session_set_write_limit(peer.session, 3600 * USEC_PER_SEC);
     start_peer(&peer);
+    assert_int_equal(pthread_create(&writer, NULL, push_until_the_end, peer.session), 0);
+    struct pollfd room = {.fd = peer.other_fd, .events = POLLOUT};
+    for (int i = 0; i < LIMIT_MS && poll(&room, 1, 0) > 0; i++)
+        poll(NULL, 0, 1);
+    assert_int_equal(poll(&room, 1, 0), 0);
     shutdown(peer.fd, SHUT_WR);
-    for (int i = 0; i < 1000 && !session_is_ending(peer.session); i++)
-        session_push(peer.session, "sample", large_value('a'));
+    pthread_join(writer, NULL);
     disconnect(&peer);
 }
 
