@@ -344,9 +344,12 @@ static void write_due(struct series *series)
     pthread_mutex_lock(&series->stats_mutex);
     series->stats.last_ms = (double)(clock_mono_us() - started_us) / (double)USEC_PER_MSEC;
     series->stats.busy_ms += series->stats.last_ms;
-    if (series->failing_until_mono_us == 0)
+    bool recovered = series->failing_until_mono_us == 0 && series->stats.last_error[0] != '\0';
+    if (recovered)
         series->stats.last_error[0] = '\0';
     pthread_mutex_unlock(&series->stats_mutex);
+    if (recovered)
+        log_info("time series can be written again");
 }
 
 static void retry_file(struct series *series, struct file *file)
@@ -550,7 +553,11 @@ void series_remove(struct series *series, enum object_kind kind, const char *key
 bool series_flush(struct series *series, int64_t timeout_us)
 {
     intake_put(series->intake, &new_message(MESSAGE_FLUSH, KIND_HOST, "")->item);
-    return intake_wait_done(series->intake, timeout_us);
+    bool in_time = intake_wait_done(series->intake, timeout_us);
+    pthread_mutex_lock(&series->stats_mutex);
+    bool failing = series->stats.last_error[0] != '\0';
+    pthread_mutex_unlock(&series->stats_mutex);
+    return in_time && !failing;
 }
 
 void series_stats(struct series *series, struct series_stats *out)

@@ -28,7 +28,8 @@ void series_close(struct series *series); /* writes what is queued; NULL allowed
 void series_append(struct series *series, enum object_kind kind, const char *key, int64_t at_us, const double *values);
 /* Delete the file and what is queued for it before this call. */
 void series_remove(struct series *series, enum object_kind kind, const char *key);
-/* Write everything appended before, also of steps that are not over; false where that did not happen in time. */
+/* Write everything appended before, also of steps that are not over; false where that did not happen in time, or the
+ * disk refuses. */
 bool series_flush(struct series *series, int64_t timeout_us);
 
 struct series_stats {

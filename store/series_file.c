@@ -11,15 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/mem.h"
 #include "base/paths.h"
 
 #define SAMPLE_TEXT_SIZE (32 + 24 * SERIES_MAX_SOURCES)
-#define UPDATE_SAMPLES 64 /* in one call */
+#define UPDATE_SAMPLES 64                    /* in one call */
+#define ROOM_LEFT_BYTES ((uint64_t)16 << 20) /* histories never take the last of a disk */
 
 /* Rows are a day of 10 s, a week of 1 min, 31 days of 5 min, and two years of 1 h (17,568 hours: one is a leap year).
  */
@@ -134,8 +137,7 @@ static bool tells_damage(const char *message)
 
 static enum err rrd_failed(struct err_info *info, const char *path, const char *what)
 {
-    char system_message[128] = "";
-    const char *message = rrd_test_error() ? rrd_get_error() : strerror_r(errno, system_message, sizeof system_message);
+    const char *message = rrd_test_error() ? rrd_get_error() : "librrd gave no reason; is the disk full?";
     bool missing = access(path, F_OK) != 0 && errno == ENOENT;
     enum err code = missing ? ERR_NOT_FOUND : tells_damage(message) ? ERR_CORRUPT : ERR_IO;
     enum err result = err_set(info, code, "cannot %s %s: %.400s", what, path, message);
@@ -160,6 +162,25 @@ static void release_pages(const char *path)
     close(fd);
 }
 
+/* librrd gives no reason when the disk fills up while it writes a file: ask before. */
+static enum err check_room(const char *path, enum object_kind kind, struct err_info *info)
+{
+    struct statvfs disk;
+    char directory[4096], needed_text[FORMAT_SIZE], free_text[FORMAT_SIZE];
+    uint64_t needed = series_predicted_bytes(kind, 1) + ROOM_LEFT_BYTES;
+    str_copy(directory, sizeof directory, path);
+    char *slash = strrchr(directory, '/');
+    if (!slash)
+        return ERR_OK;
+    *slash = '\0';
+    if (statvfs(directory, &disk) != 0 || (uint64_t)disk.f_bavail * disk.f_frsize >= needed)
+        return ERR_OK;
+    return err_set(info, ERR_FULL,
+        "no room to make %s: it needs %s, %s are free; make room on that disk, it goes on by itself", path,
+        format_bytes((double)needed, needed_text),
+        format_bytes((double)disk.f_bavail * (double)disk.f_frsize, free_text));
+}
+
 enum err series_file_create(
     const char *path, enum object_kind kind, int64_t before_us, int heartbeat_s, struct err_info *info)
 {
@@ -176,6 +197,9 @@ enum err series_file_create(
             layout->archives[i].rows);
     for (int i = 0; i < count; i++)
         arguments[i] = texts[i];
+    enum err room = check_room(path, kind, info);
+    if (room != ERR_OK)
+        return room;
     rrd_clear_error();
     time_t last_up = (time_t)(before_us / USEC_PER_SEC) - 1;
     if (rrd_create_r2(path, layout->step_s, last_up, 1, NULL, NULL, count, arguments) != 0) {
