@@ -243,11 +243,13 @@ static void test_a_peer_that_is_gone_ends_it(void **state)
     disconnect(&peer);
 }
 
-static void *push_until_the_end(void *argument)
+/* One line that no socket buffer holds: its writer must wait in the middle of it. */
+static void *push_a_long_line(void *argument)
 {
-    struct session *session = argument;
-    while (!session_is_ending(session))
-        session_push(session, "sample", large_value('a'));
+    json_t *list = json_array();
+    for (int i = 0; i < 9; i++)
+        json_array_append_new(list, large_value('a'));
+    session_push(argument, "sample", list);
     return NULL;
 }
 
@@ -261,7 +263,8 @@ static void test_the_end_of_input_frees_a_waiting_writer(void **state)
     peer.unread = true;
     session_set_write_limit(peer.session, 3600 * USEC_PER_SEC);
     start_peer(&peer);
-    assert_int_equal(pthread_create(&writer, NULL, push_until_the_end, peer.session), 0);
+    assert_int_equal(setsockopt(peer.other_fd, SOL_SOCKET, SO_SNDBUF, &(int){65536}, sizeof(int)), 0);
+    assert_int_equal(pthread_create(&writer, NULL, push_a_long_line, peer.session), 0);
     struct pollfd room = {.fd = peer.other_fd, .events = POLLOUT};
     for (int i = 0; i < LIMIT_MS && poll(&room, 1, 0) > 0; i++)
         poll(NULL, 0, 1);
