@@ -14,6 +14,7 @@
 #include "engine/present_private.h"
 #include "engine/timeline.h"
 
+#define FILE_SYSTEMS_MAX 64
 #define SILENCE_LEAST_US (30 * USEC_PER_SEC)
 
 int present_compare_names(const void *a, const void *b)
@@ -34,6 +35,7 @@ static void host_free(void *node)
     vec_free(&host->containers);
     vec_free(&host->volumes);
     vec_free(&host->unsure);
+    vec_free(&host->low);
     free(host);
 }
 
@@ -151,6 +153,37 @@ static void merge_containers(
     vec_free(&unsure);
 }
 
+static size_t find_low(const struct present_host *host, double total)
+{
+    size_t at = 0;
+    while (at < host->low.count && fabs(host->low.items[at] - total) > 0.5)
+        at++;
+    return at;
+}
+
+static void note_low(struct present_host *host, double total)
+{
+    if (host->low.count < FILE_SYSTEMS_MAX && find_low(host, total) == host->low.count)
+        vec_push(&host->low, total);
+}
+
+/* Many volumes lie on one file system: what runs full is that, and it is told once. Its size stands for its name. */
+static void check_room(
+    struct present *present, struct present_host *host, const struct volume_state *volume, int64_t now_us)
+{
+    double total = volume->metrics[VOLUME_TOTAL];
+    if (isnan(total))
+        return;
+    size_t at = find_low(host, total);
+    if (at == FILE_SYSTEMS_MAX)
+        return;
+    bool was_low = at < host->low.count, is_low = timeline_volume(&present->writer, was_low, volume, now_us);
+    if (was_low && !is_low)
+        host->low.items[at] = host->low.items[--host->low.count];
+    else if (is_low && !was_low)
+        note_low(host, total);
+}
+
 static void merge_volumes(
     struct present *present, struct present_host *host, struct host_report *report, int64_t now_us, int64_t sampled_us)
 {
@@ -163,10 +196,10 @@ static void merge_volumes(
         int order = 1;
         while (old < host->volumes.count && (order = strcmp(host->volumes.items[old].key, after->key)) < 0)
             writer->remove(writer->owner, KIND_VOLUME, host->volumes.items[old++].key);
-        struct volume_state *before = old < host->volumes.count && order == 0 ? &host->volumes.items[old++] : NULL;
+        old += old < host->volumes.count && order == 0;
         after->stale = false;
         after->seen_us = now_us;
-        timeline_volume(writer, before, after, now_us);
+        check_room(present, host, after, now_us);
         writer->volume(writer->owner, after);
         if (sampled_us)
             writer->sample(writer->owner, KIND_VOLUME, after->key, sampled_us, after->metrics);
@@ -349,6 +382,8 @@ void present_load(struct present *present, const struct snapshot *snapshot)
         *volume = snapshot->volumes[i];
         volume->stale = true;
         present->writer.volume(present->writer.owner, volume);
+        if (volume->metrics[VOLUME_FREE] < VOLUME_LOW_PCT / 100 * volume->metrics[VOLUME_TOTAL])
+            note_low(host, volume->metrics[VOLUME_TOTAL]);
     }
     present_load_sites(present, snapshot);
 }

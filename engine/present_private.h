@@ -13,6 +13,7 @@ struct present_host {
     bool told_up;                           /* the last thing the timeline says of it is that it answers */
     VEC(struct container_state) containers; /* sorted by key */
     VEC(struct volume_state) volumes;       /* sorted by key */
+    VEC(double) low;                        /* file systems with little room, known by their size */
     VEC(struct container_state) unsure;     /* sorted by key: what was last known of those that are now RUN_UNKNOWN */
 };
 

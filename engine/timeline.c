@@ -12,9 +12,6 @@
 #include "base/mem.h"
 #include "base/sanitize.h"
 
-/* A volume whose file system has less room than this is told once, and again after it had twice as much. */
-#define VOLUME_LOW_PCT 5.0
-
 const struct event_kind event_kinds[] = {
     {"host.up", SEVERITY_NOTICE, "the host answers (again)"},
     {"host.unknown", SEVERITY_CRITICAL, "the host cannot be reached; the text says why"},
@@ -31,8 +28,9 @@ const struct event_kind event_kinds[] = {
     {"container.healthy", SEVERITY_NOTICE, "its health check is good again"},
     {"container.removed", SEVERITY_NOTICE, "a container is gone"},
     {"image.changed", SEVERITY_NOTICE, "a container of that name runs from another image"},
-    {"volume.low", SEVERITY_WARNING, "less than 5 % free below the volume"},
-    {"volume.room", SEVERITY_NOTICE, "at least 10 % free below the volume again"},
+    {"volume.low", SEVERITY_WARNING,
+        "less than 5 % free on the file system below the volume; told once, not for each volume"},
+    {"volume.room", SEVERITY_NOTICE, "at least 10 % free there again"},
     {"site.running", SEVERITY_NOTICE, "all containers of the site run"},
     {"site.degraded", SEVERITY_WARNING, "some container of the site does not run or is unhealthy"},
     {"site.stopped", SEVERITY_WARNING, "no container of the site runs"},
@@ -157,25 +155,23 @@ void timeline_container(const struct present_writer *writer, const struct contai
     tell_condition(writer, &subject, before, after, now_us);
 }
 
-static double free_pct(const struct volume_state *volume)
+bool timeline_volume(
+    const struct present_writer *writer, bool was_low, const struct volume_state *volume, int64_t now_us)
 {
-    return 100 * volume->metrics[VOLUME_FREE] / volume->metrics[VOLUME_TOTAL];
-}
-
-void timeline_volume(const struct present_writer *writer, const struct volume_state *before,
-    const struct volume_state *after, int64_t now_us)
-{
-    if (!after)
-        return;
-    struct subject subject = {KIND_VOLUME, after->key, after->host, after->site};
-    double was = before ? free_pct(before) : NAN, is = free_pct(after);
-    if (is < VOLUME_LOW_PCT && !(was < VOLUME_LOW_PCT)) {
+    struct subject subject = {KIND_VOLUME, volume->key, volume->host, volume->site};
+    double free_pct = 100 * volume->metrics[VOLUME_FREE] / volume->metrics[VOLUME_TOTAL];
+    if (!was_low && free_pct < VOLUME_LOW_PCT) {
         char room[FORMAT_SIZE];
-        tell(writer, &subject, "volume.low", now_us, "only %.1f %% (%s) free below %s", is,
-            format_bytes(after->metrics[VOLUME_FREE], room), after->name);
-    } else if (is >= 2 * VOLUME_LOW_PCT && was < 2 * VOLUME_LOW_PCT) {
-        tell(writer, &subject, "volume.room", now_us, "%.0f %% free below %s again", is, after->name);
+        tell(writer, &subject, "volume.low", now_us, "only %.1f %% (%s) free below %s on %s", free_pct,
+            format_bytes(volume->metrics[VOLUME_FREE], room), volume->name, volume->host);
+        return true;
     }
+    if (was_low && free_pct >= 2 * VOLUME_LOW_PCT) {
+        tell(writer, &subject, "volume.room", now_us, "%.0f %% free below %s on %s again", free_pct, volume->name,
+            volume->host);
+        return false;
+    }
+    return was_low; /* also where it is not known */
 }
 
 void timeline_host(const struct present_writer *writer, const struct host_state *before, const struct host_state *after,

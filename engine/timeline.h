@@ -5,11 +5,16 @@
 
 #include "engine/present.h"
 
+/* A file system with less room than this below a volume is low, until it has twice as much. */
+#define VOLUME_LOW_PCT 5.0
+
 /* NULL for what was not there before, or is not there any more. */
 void timeline_container(const struct present_writer *writer, const struct container_state *before,
     const struct container_state *after, int64_t now_us);
-void timeline_volume(const struct present_writer *writer, const struct volume_state *before,
-    const struct volume_state *after, int64_t now_us);
+/* Of the file system below a volume: whether it counts as low now, given whether it did. It is told once, and again
+ * only after it had room. */
+bool timeline_volume(
+    const struct present_writer *writer, bool was_low, const struct volume_state *volume, int64_t now_us);
 void timeline_host(const struct present_writer *writer, const struct host_state *before, const struct host_state *after,
     int64_t now_us);
 /* `last_known` is the last status that was not unknown (SITE_UNKNOWN: none yet). The drifts are without what only does
