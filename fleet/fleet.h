@@ -40,7 +40,7 @@ struct mount_def {
 
 struct container_def {
     char *name, *image;
-    uint16_t publish; /* the port on the host; 0: none */
+    uint16_t publish;      /* the port on the host; 0: none */
     uint64_t memory_bytes; /* 0: no limit */
     double cpus;           /* 0: no limit */
     char *user;            /* "uid:gid" or NULL */
@@ -76,8 +76,8 @@ struct site_def {
 
 struct fleet {
     char *directory, *name;
-    char *environment;   /* "production", "test", …; "production" unless given */
-    int64_t interval_us; /* 10 s unless given; 1 s … 10 min */
+    char *environment;          /* "production", "test", …; "production" unless given */
+    int64_t interval_us;        /* 10 s unless given; 1 s … 10 min */
     VEC(struct host_def) hosts; /* sorted by name */
     VEC(struct site_def) sites; /* sorted by name */
     VEC(char *) files;          /* all that were read, for watching */
@@ -96,19 +96,20 @@ struct complaints {
 void complaints_free(struct complaints *complaints);
 void complaints_print(const struct complaints *complaints, FILE *out); /* "file:line:column: message", sorted */
 
-/* Read and check everything; all complaints are gathered, not just the first. *out is NULL unless there were none; the caller
- * frees it with fleet_free. ERR_INVALID where there were complaints, ERR_NOT_FOUND where the directory has no fleet.yaml. */
+/* Read and check everything; all complaints are gathered, not just the first. *out is NULL unless there were none; the
+ * caller frees it with fleet_free. ERR_INVALID where there were complaints, ERR_NOT_FOUND where the directory has no
+ * fleet.yaml. */
 enum err fleet_load(const char *directory, struct fleet **out, struct complaints *complaints, struct err_info *info);
 void fleet_free(struct fleet *fleet);
 
 const struct host_def *fleet_host(const struct fleet *fleet, const char *name); /* NULL where there is none */
 const struct site_def *fleet_site(const struct fleet *fleet, const char *name);
-const char *roles_text(unsigned roles, char out[64]); /* "compute proxy" */
+const char *roles_text(unsigned roles, char out[64]);                       /* "compute proxy" */
 bool roles_parse(const char *text, unsigned *roles, struct err_info *info); /* separated by commas or blanks */
 
-/* Editing hosts.yaml as text: only the lines of that host change, comments and order of the rest stay. The result is checked
- * by a whole fleet_load before it replaces the file (atomically). ERR_EXISTS, ERR_NOT_FOUND, ERR_INVALID, ERR_IO.
- * Creates fleet.yaml and hosts.yaml where the directory has none yet. */
+/* Editing hosts.yaml as text: only the lines of that host change, comments and order of the rest stay. The result is
+ * checked by a whole fleet_load before it replaces the file (atomically). ERR_EXISTS, ERR_NOT_FOUND, ERR_INVALID,
+ * ERR_IO. Creates fleet.yaml and hosts.yaml where the directory has none yet. */
 enum err fleet_add_host(const char *directory, const struct host_def *host, struct err_info *info);
 enum err fleet_remove_host(const char *directory, const char *name, struct err_info *info);
 

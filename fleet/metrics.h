@@ -1,5 +1,6 @@
 /* Every figure dogwatch keeps, once. From these tables come: the enum used as array index, the SQLite column, the data
- * source in RRD, the JSON and CSV key of reports, and the heading on screens. A value that is not known is NaN, never zero.
+ * source in RRD, the JSON and CSV key of reports, and the heading on screens. A value that is not known is NaN, never
+ * zero.
  *
  * X(ID, key, unit, in_rrd, title)
  *   key     lower case with its unit, at most 19 bytes (the limit of an RRD data source name, rrdcreate(1))
@@ -30,19 +31,19 @@ enum metric_unit { UNIT_PCT, UNIT_BYTES, UNIT_BYTES_S, UNIT_COUNT, UNIT_SECONDS,
     X(HOST_PSI_CPU, psi_cpu_pct, UNIT_PCT, 0, "PSI-C%")                                                                \
     X(HOST_PSI_MEM, psi_mem_pct, UNIT_PCT, 0, "PSI-M%")                                                                \
     X(HOST_PSI_IO, psi_io_pct, UNIT_PCT, 1, "PSI-I%")                                                                  \
-    X(HOST_DISK_USED, disk_used_bytes, UNIT_BYTES, 1, "DISK")             /* sum over real file systems */             \
+    X(HOST_DISK_USED, disk_used_bytes, UNIT_BYTES, 1, "DISK") /* sum over real file systems */                         \
     X(HOST_DISK_TOTAL, disk_total_bytes, UNIT_BYTES, 0, "DISKTOTAL")                                                   \
-    X(HOST_DISK_WORST, disk_worst_pct, UNIT_PCT, 1, "DISK%")              /* the fullest file system */                \
-    X(HOST_INODES_WORST, inodes_worst_pct, UNIT_PCT, 0, "INODES%")        /* the fullest file system */                \
+    X(HOST_DISK_WORST, disk_worst_pct, UNIT_PCT, 1, "DISK%")       /* the fullest file system */                       \
+    X(HOST_INODES_WORST, inodes_worst_pct, UNIT_PCT, 0, "INODES%") /* the fullest file system */                       \
     X(HOST_DISK_READ, disk_read_bytes_s, UNIT_BYTES_S, 1, "READ/s")                                                    \
     X(HOST_DISK_WRITE, disk_write_bytes_s, UNIT_BYTES_S, 1, "WRITE/s")                                                 \
     X(HOST_NET_RX, net_rx_bytes_s, UNIT_BYTES_S, 1, "RX/s")                                                            \
     X(HOST_NET_TX, net_tx_bytes_s, UNIT_BYTES_S, 1, "TX/s")                                                            \
     X(HOST_PROCESSES, processes, UNIT_COUNT, 0, "PROCS")                                                               \
-    X(HOST_FAILED_UNITS, failed_units, UNIT_COUNT, 0, "FAILED")           /* of systemd, where it runs */              \
+    X(HOST_FAILED_UNITS, failed_units, UNIT_COUNT, 0, "FAILED") /* of systemd, where it runs */                        \
     X(HOST_UPTIME, uptime_s, UNIT_SECONDS, 0, "UPTIME")                                                                \
-    X(HOST_CLOCK_OFFSET, clock_offset_ms, UNIT_MS, 0, "CLOCK")            /* host minus engine, half a round trip off */ \
-    X(HOST_LAG, lag_ms, UNIT_MS, 0, "LAG")                                /* sample taken → stored by the engine */
+    X(HOST_CLOCK_OFFSET, clock_offset_ms, UNIT_MS, 0, "CLOCK") /* host minus engine, half a round trip off */          \
+    X(HOST_LAG, lag_ms, UNIT_MS, 0, "LAG")                     /* sample taken → stored by the engine */
 
 #define SITE_METRICS(X)                                                                                                \
     X(SITE_CPU, cpu_pct, UNIT_PCT, 1, "CPU%")                                                                          \
@@ -50,7 +51,7 @@ enum metric_unit { UNIT_PCT, UNIT_BYTES, UNIT_BYTES_S, UNIT_COUNT, UNIT_SECONDS,
     X(SITE_NET_RX, net_rx_bytes_s, UNIT_BYTES_S, 1, "RX/s")                                                            \
     X(SITE_NET_TX, net_tx_bytes_s, UNIT_BYTES_S, 1, "TX/s")                                                            \
     X(SITE_MEM_LIMIT, mem_limit_bytes, UNIT_BYTES, 0, "LIMIT")                                                         \
-    X(SITE_DISK_USED, disk_used_bytes, UNIT_BYTES, 0, "DISK")             /* sum over its volumes */                   \
+    X(SITE_DISK_USED, disk_used_bytes, UNIT_BYTES, 0, "DISK") /* sum over its volumes */                               \
     X(SITE_PROCESSES, processes, UNIT_COUNT, 0, "PROCS")                                                               \
     X(SITE_RESTARTS, restarts, UNIT_COUNT, 0, "RESTARTS")
 
@@ -59,7 +60,7 @@ enum metric_unit { UNIT_PCT, UNIT_BYTES, UNIT_BYTES_S, UNIT_COUNT, UNIT_SECONDS,
     X(CONTAINER_MEM_USED, mem_used_bytes, UNIT_BYTES, 1, "MEM")                                                        \
     X(CONTAINER_NET_RX, net_rx_bytes_s, UNIT_BYTES_S, 1, "RX/s")                                                       \
     X(CONTAINER_NET_TX, net_tx_bytes_s, UNIT_BYTES_S, 1, "TX/s")                                                       \
-    X(CONTAINER_MEM_LIMIT, mem_limit_bytes, UNIT_BYTES, 0, "LIMIT")       /* NaN: no limit, or not known */            \
+    X(CONTAINER_MEM_LIMIT, mem_limit_bytes, UNIT_BYTES, 0, "LIMIT") /* NaN: no limit, or not known */                  \
     X(CONTAINER_THROTTLED, throttled_pct, UNIT_PCT, 0, "THROTTLE%")                                                    \
     X(CONTAINER_IO_READ, io_read_bytes_s, UNIT_BYTES_S, 0, "READ/s")                                                   \
     X(CONTAINER_IO_WRITE, io_write_bytes_s, UNIT_BYTES_S, 0, "WRITE/s")                                                \
@@ -70,16 +71,16 @@ enum metric_unit { UNIT_PCT, UNIT_BYTES, UNIT_BYTES_S, UNIT_COUNT, UNIT_SECONDS,
 #define VOLUME_METRICS(X)                                                                                              \
     X(VOLUME_USED, used_bytes, UNIT_BYTES, 1, "USED")                                                                  \
     X(VOLUME_FILES, files, UNIT_COUNT, 1, "FILES")                                                                     \
-    X(VOLUME_FREE, free_bytes, UNIT_BYTES, 1, "FREE")                     /* on the file system below it */            \
-    X(VOLUME_TOTAL, total_bytes, UNIT_BYTES, 0, "TOTAL")                  /* of the file system below it */
+    X(VOLUME_FREE, free_bytes, UNIT_BYTES, 1, "FREE")    /* on the file system below it */                             \
+    X(VOLUME_TOTAL, total_bytes, UNIT_BYTES, 0, "TOTAL") /* of the file system below it */
 
 /* The engine itself is a row like any other. */
 #define ENGINE_METRICS(X)                                                                                              \
-    X(ENGINE_LAG_WORST, lag_worst_ms, UNIT_MS, 1, "LAG")                  /* the slowest reachable host */             \
-    X(ENGINE_QUEUE, queue_depth, UNIT_COUNT, 1, "QUEUE")                  /* all queues together */                    \
-    X(ENGINE_DROPPED, dropped, UNIT_COUNT, 1, "DROPPED")                  /* samples, rows and lines since its start */ \
-    X(ENGINE_SQLITE, sqlite_write_ms, UNIT_MS, 1, "SQLITE ms")            /* the last batch */                         \
-    X(ENGINE_RRD, rrd_write_ms, UNIT_MS, 1, "RRD ms")                     /* the last batch */                         \
+    X(ENGINE_LAG_WORST, lag_worst_ms, UNIT_MS, 1, "LAG")       /* the slowest reachable host */                        \
+    X(ENGINE_QUEUE, queue_depth, UNIT_COUNT, 1, "QUEUE")       /* all queues together */                               \
+    X(ENGINE_DROPPED, dropped, UNIT_COUNT, 1, "DROPPED")       /* samples, rows and lines since its start */           \
+    X(ENGINE_SQLITE, sqlite_write_ms, UNIT_MS, 1, "SQLITE ms") /* the last batch */                                    \
+    X(ENGINE_RRD, rrd_write_ms, UNIT_MS, 1, "RRD ms")          /* the last batch */                                    \
     X(ENGINE_DB_SIZE, db_bytes, UNIT_BYTES, 1, "DB")                                                                   \
     X(ENGINE_RRD_SIZE, rrd_bytes, UNIT_BYTES, 0, "RRD")                                                                \
     X(ENGINE_LOG_SIZE, log_bytes, UNIT_BYTES, 0, "LOGS")                                                               \

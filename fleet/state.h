@@ -5,8 +5,8 @@
  *   site       its name: a declared one, or of a discovered container (label, compose project, or its own name)
  *   container  "host/name"; where podman and docker of one host share a name, docker's is "host/name@docker"
  *   volume     "host/name" for named volumes, "host/SITE:DESTINATION" for bind mounts
- * Text fields hold what the host said, bounded but not sanitised: drawing and printing sanitise. Times are µs since the epoch
- * on the engine's clock unless they say otherwise; 0 = unknown or never.
+ * Text fields hold what the host said, bounded but not sanitised: drawing and printing sanitise. Times are µs since the
+ * epoch on the engine's clock unless they say otherwise; 0 = unknown or never.
  */
 #ifndef FLEET_STATE_H
 #define FLEET_STATE_H
@@ -20,10 +20,10 @@
 #include "fleet/metrics.h"
 
 #define ADDRESS_SIZE 256
-#define KEY_SIZE 320    /* of a container or volume */
-#define IMAGE_SIZE 256  /* reference as written */
+#define KEY_SIZE 320     /* of a container or volume */
+#define IMAGE_SIZE 256   /* reference as written */
 #define IMAGE_ID_SIZE 72 /* 64 hex digits, without "sha256:" */
-#define ID_SIZE 72      /* container ID, 64 hex digits */
+#define ID_SIZE 72       /* container ID, 64 hex digits */
 #define REASON_SIZE 256
 #define PATH_TEXT_SIZE 512
 
@@ -111,9 +111,9 @@ struct site_state {
     char name[NAME_SIZE];
     char host[NAME_SIZE]; /* where it is; the first by name where there are several; "" where nowhere */
     uint32_t host_count;
-    bool declared;     /* in the fleet files */
-    char desired[16];  /* "running"; "" for discovered sites */
-    char member[128];  /* who it belongs to */
+    bool declared;           /* in the fleet files */
+    char desired[16];        /* "running"; "" for discovered sites */
+    char member[128];        /* who it belongs to */
     char drift[REASON_SIZE]; /* how what is differs from what should be; "" where it does not */
     char domains[256];
     enum site_status status;
@@ -142,8 +142,8 @@ struct event {
 
 /* One log line. */
 struct log_line {
-    int64_t at_us;   /* the host's clock */
-    char *text;      /* owned by whoever owns the line */
+    int64_t at_us;    /* the host's clock */
+    char *text;       /* owned by whoever owns the line */
     uint8_t priority; /* syslog: 0 emergency … 7 debug; 255 unknown */
     bool is_stderr;
 };
@@ -151,7 +151,7 @@ struct log_line {
 /* Consecutive lines of one source, with the place in the source after them. */
 struct log_batch {
     char host[NAME_SIZE];
-    char source[160];                   /* the host's name for it: "podman/NAME", "docker/NAME", "journal", "file/syslog" */
+    char source[160]; /* the host's name for it: "podman/NAME", "docker/NAME", "journal", "file/syslog" */
     char container[CONTAINER_NAME_SIZE]; /* "" for system logs */
     char site[NAME_SIZE];
     char unit[CONTAINER_NAME_SIZE]; /* program or unit; the container's name for containers */
