@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,19 +134,30 @@ static void trust(struct daemon *daemon, const char *base64)
     assert_int_equal(known_hosts_set(daemon->own_known_hosts, "mosh01", &key, NULL), ERR_OK);
 }
 
-static bool wait_until_listening(uint16_t port)
+static bool wait_until_listening(const struct sockaddr *at, socklen_t size)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int64_t deadline = clock_mono_us() + SOON;
-    while (clock_mono_us() < deadline) {
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        bool listening = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    bool listening = false;
+    while (!listening && clock_mono_us() < deadline) {
+        int fd = socket(at->sa_family, SOCK_STREAM, 0);
+        listening = connect(fd, at, size) == 0;
         close(fd);
-        if (listening)
-            return true;
         sched_yield();
     }
-    return false;
+    return listening;
+}
+
+static bool wait_for_port(uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return wait_until_listening((const struct sockaddr *)&at, sizeof at);
+}
+
+static bool wait_for_socket(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    str_copy(at.sun_path, sizeof at.sun_path, path);
+    return wait_until_listening((const struct sockaddr *)&at, sizeof at);
 }
 
 static void start_sshd(struct daemon *daemon)
@@ -160,7 +172,7 @@ static void start_sshd(struct daemon *daemon)
     daemon->pid = start_program((const char *const[]){"/usr/sbin/sshd", "-D", "-e", "-f", path, NULL});
     free(config);
     free(path);
-    assert_true(wait_until_listening(daemon->port));
+    assert_true(wait_for_port(daemon->port));
 }
 
 static void daemon_open(struct daemon *daemon)
@@ -323,9 +335,7 @@ static void an_agent_logs_in_and_a_stopped_one_ends_at_the_deadline(void **state
     daemon_open(&daemon);
     char *path = paths_join(daemon.directory, "agent");
     pid_t agent = start_program((const char *const[]){"/usr/bin/ssh-agent", "-D", "-a", path, NULL});
-    int64_t deadline = clock_mono_us() + SOON;
-    while (access(path, F_OK) != 0 && clock_mono_us() < deadline)
-        sched_yield();
+    assert_true(wait_for_socket(path));
     setenv("SSH_AUTH_SOCK", path, 1);
     run_program((const char *const[]){"/usr/bin/ssh-add", "-q", daemon.key, NULL});
     daemon.target.identity_file = NULL;
