@@ -99,7 +99,7 @@ static void push_newest(bool is_news, bool is_minute)
     bool is_due = is_minute && (!pushed_us || now_us - pushed_us > EVERY_US - 2 * USEC_PER_SEC);
     pthread_mutex_lock(&published.mutex);
     struct session *session = published.session;
-    json_t *newest = session && (is_news || is_due) ? json_incref(published.inventory) : NULL;
+    json_t *newest = session && (is_news || is_due) ? json_deep_copy(published.inventory) : NULL;
     pthread_mutex_unlock(&published.mutex);
     if (newest) {
         pushed_us = now_us;
@@ -215,11 +215,11 @@ struct watcher {
 static void follow_published(struct watcher *watcher)
 {
     pthread_mutex_lock(&published.mutex);
-    json_t *inventory = json_incref(published.inventory);
     bool is_new = watcher->generation != published.generation;
+    json_t *inventory = is_new ? json_deep_copy(published.inventory) : NULL;
     watcher->generation = published.generation;
     pthread_mutex_unlock(&published.mutex);
-    if (is_new && inventory)
+    if (inventory)
         watch_follow(watcher->watch, inventory);
     json_decref(inventory);
     for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
@@ -273,7 +273,14 @@ static void *run_watcher(void *argument)
             if (rounds_take(&watcher->rounds[kind], clock_mono_us()))
                 begin_round(watcher, kind);
     }
-    return NULL; /* the process ends: what it holds may stay */
+    pthread_mutex_lock(&published.mutex);
+    published.watch = NULL;
+    pthread_mutex_unlock(&published.mutex);
+    watch_free(watcher->watch);
+    for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+        vec_free(&watcher->noted[kind]);
+    free(watcher);
+    return NULL;
 }
 
 void inventory_start(struct session *session)
@@ -302,7 +309,7 @@ void inventory_start(struct session *session)
 json_t *inventory_current(void)
 {
     pthread_mutex_lock(&published.mutex);
-    json_t *inventory = json_incref(published.inventory);
+    json_t *inventory = json_deep_copy(published.inventory);
     pthread_mutex_unlock(&published.mutex);
     return inventory;
 }

@@ -1,28 +1,32 @@
-/* The containers and volumes of this host as last known, shared between threads: the inventory thread writes, the sampler, the log
- * followers and the verbs read. */
+/* The containers and volumes of this host as last known, shared between threads: the inventory thread writes, the
+ * sampler, the log followers and the verbs read. */
 #ifndef HOST_INVENTORY_H
 #define HOST_INVENTORY_H
 
 #include "base/json.h"
 #include "host/session.h"
 
-/* Begin watching (a thread: container cgroups by inotify or re-reading their directories, at least once a minute; the engines' CLI is
- * called only when something changed). Each new inventory is pushed to the session. Once per process. */
+/* Begin watching (a thread: container cgroups by inotify or re-reading their directories, at least once a minute; the
+ * engines' CLI is called only when something changed). Each new inventory is pushed to the session. Once per process.
+ */
 void inventory_start(struct session *session);
 
-/* A new reference to the newest inventory object (docs/protocol.md "inventory"); NULL before the first. */
+/* A copy of the newest inventory object (docs/protocol.md "inventory"), the caller's; NULL before the first. Fetch it
+ * when inventory_generation changed, not at each use. */
 json_t *inventory_current(void);
 
 /* Make a fresh one now (calls the CLIs, own deadlines) and publish it. */
 enum err inventory_refresh(json_t **fresh, struct err_info *info);
 
-/* A number that grows whenever the published inventory changed. */
+/* A number that grows whenever the published inventory changed; 0 before the first. */
 uint64_t inventory_generation(void);
 
-/* Add the sample's "containers" array (from cgroup and /proc files only, no program is run), or nothing where no inventory is known yet. */
+/* Add the sample's "containers" array (from cgroup and /proc files only, no program is run), or nothing where no
+ * inventory is known yet. */
 void containers_sample(json_t *sample);
 
-/* Add the sample's "volumes" array; measuring goes on in a low-priority thread in small steps, here only results are read. */
+/* Add the sample's "volumes" array; measuring goes on in a low-priority thread in small steps, here only results are
+ * read. */
 void volumes_sample(json_t *sample);
 
 #endif

@@ -210,12 +210,14 @@ static json_t *figures_of(struct probe *probe)
 void containers_sample(json_t *sample)
 {
     uint64_t generation = inventory_generation();
-    json_t *inventory = inventory_current();
-    if (!inventory)
+    if (generation == 0)
         return;
     pthread_mutex_lock(&sampled.mutex);
-    if (generation != sampled.generation)
+    if (generation != sampled.generation) {
+        json_t *inventory = inventory_current();
         follow_inventory(inventory);
+        json_decref(inventory);
+    }
     sampled.generation = generation;
     json_t *containers = json_array();
     vec_each (&sampled.probes, struct probe, probe) {
@@ -225,5 +227,4 @@ void containers_sample(json_t *sample)
     }
     pthread_mutex_unlock(&sampled.mutex);
     json_object_set_new(sample, "containers", containers);
-    json_decref(inventory);
 }

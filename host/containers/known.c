@@ -278,8 +278,8 @@ void known_view(const struct known *known, struct known_view *view)
     str_copy(view->error, sizeof view->error, known->error);
     vec_each (&known->entries, struct entry, entry)
         if (entry->container)
-            json_array_append(view->containers, entry->container);
-    view->volumes = json_incref(known->volumes);
+            json_array_append_new(view->containers, json_deep_copy(entry->container));
+    view->volumes = json_deep_copy(known->volumes);
 }
 
 void known_view_free(struct known_view *view)

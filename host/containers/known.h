@@ -21,7 +21,7 @@ struct known_ask {
  * nothing. True where something differs from before. */
 bool known_look(struct known *known, const struct known_ask *ask);
 
-/* What is to be published. References are the caller's: known_view_free. The objects are never changed afterwards. */
+/* What is to be published: copies, the caller's (known_view_free), that may go to another thread. */
 struct known_view {
     bool used; /* there is such an engine here: else everything below is empty */
     bool ok;

@@ -55,9 +55,10 @@ static struct {
 
 int64_t volumes_period_us(int64_t busy_us, size_t count)
 {
-    int64_t period_us = busy_us * COST_INVERSE * (int64_t)(count ? count : 1);
-    if (busy_us > MOST_PERIOD_US / COST_INVERSE || period_us > MOST_PERIOD_US)
+    int64_t cost = COST_INVERSE * (int64_t)(count ? count : 1);
+    if (busy_us > MOST_PERIOD_US / cost)
         return MOST_PERIOD_US;
+    int64_t period_us = busy_us * cost;
     return period_us < LEAST_PERIOD_US ? LEAST_PERIOD_US : period_us;
 }
 
@@ -117,17 +118,20 @@ static void drop_unwanted_locked(void)
 static void follow_inventory(void)
 {
     uint64_t generation = inventory_generation();
+    pthread_mutex_lock(&measured.mutex);
+    bool is_new = generation != measured.generation;
+    measured.generation = generation;
+    pthread_mutex_unlock(&measured.mutex);
+    if (!is_new)
+        return;
     json_t *inventory = inventory_current();
     const json_t *volumes = json_object_get(inventory, "volumes");
     pthread_mutex_lock(&measured.mutex);
-    if (inventory && generation != measured.generation) {
-        measured.generation = generation;
-        for (size_t i = 0; i < measured.volumes.count; i++)
-            measured.volumes.items[i]->wanted = false;
-        for (size_t i = 0; i < json_array_size(volumes); i++)
-            want_locked(json_array_get(volumes, i));
-        drop_unwanted_locked();
-    }
+    for (size_t i = 0; i < measured.volumes.count; i++)
+        measured.volumes.items[i]->wanted = false;
+    for (size_t i = 0; i < json_array_size(volumes); i++)
+        want_locked(json_array_get(volumes, i));
+    drop_unwanted_locked();
     pthread_mutex_unlock(&measured.mutex);
     json_decref(inventory);
 }
