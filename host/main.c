@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/audit.h"
@@ -24,8 +25,10 @@
 #include "host/policy.h"
 #include "host/run.h"
 #include "host/session.h"
+#include "host/site/site.h"
 
 #define EXIT_USAGE 2
+#define SITE_LIMIT_US (400 * USEC_PER_SEC) /* the longest grace time, and what its engine may take besides */
 
 struct arguments {
     enum host_role role;
@@ -136,6 +139,7 @@ int main(int argc, char **argv)
     struct dispatch *dispatch = dispatch_new(arguments.role, policy_path, audit);
     struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO, dispatch_request, dispatch);
     session_run(session, stop_fd);
+    site_finish(SITE_LIMIT_US); /* no site is left between its stop and its start */
     dispatch_end(dispatch);
     run_end_all();
     _exit(EXIT_SUCCESS); /* other threads may be anywhere: no destructors */

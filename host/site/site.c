@@ -420,9 +420,14 @@ static enum err run_verb(
     return result;
 }
 
+/* A container whose stop was cut off in the middle neither runs nor can be started: its stop is brought to its end. */
 static enum err start_procedure(struct work *work, struct err_info *info)
 {
-    return start_members(work, false, info);
+    enum err result = ERR_OK;
+    for (size_t i = work->members.count; i-- > 0 && result == ERR_OK;)
+        if (is_state(work->members.items[i].answer, "stopping"))
+            result = stop_member(work, &work->members.items[i], info);
+    return result == ERR_OK ? start_members(work, false, info) : result;
 }
 
 static enum err restart_procedure(struct work *work, struct err_info *info)

@@ -198,6 +198,15 @@ static void test_an_engine_that_does_not_answer_refuses_before_anything_is_done(
     assert_changes("");
 }
 
+static void test_a_stop_that_was_cut_off_is_finished_before_the_start(void **state)
+{
+    (void)state;
+    fake_engine_write(&tree, "podman", DB, "stopping|0|100");
+    assert_int_equal(ask(verb_site_start, ARGS), ERR_OK);
+    assert_changes("stop aa, start aa");
+    assert_string_equal(json_get_text(said_of("db"), "state"), "running");
+}
+
 static void test_without_the_lease_nothing_is_done(void **state)
 {
     (void)state;
@@ -277,6 +286,8 @@ int main(void)
             test_a_paused_container_refuses_before_anything_is_done, make_site, remove_site),
         cmocka_unit_test_setup_teardown(
             test_an_engine_that_does_not_answer_refuses_before_anything_is_done, make_site, remove_site),
+        cmocka_unit_test_setup_teardown(
+            test_a_stop_that_was_cut_off_is_finished_before_the_start, make_site, remove_site),
         cmocka_unit_test_setup_teardown(test_without_the_lease_nothing_is_done, make_site, remove_site),
         cmocka_unit_test_setup_teardown(test_two_commands_on_one_site_exclude_each_other, make_site, remove_site),
         cmocka_unit_test_setup_teardown(test_an_unknown_site_is_not_found, make_site, remove_site),
