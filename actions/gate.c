@@ -1,0 +1,235 @@
+/* The gate at the end of an action: identity *and* health, several times in a row. "HTTP 200" alone is no gate, a
+ * left-over container can answer it; a running container alone is none either. A gate that stays shut says exactly what
+ * it saw. Runs in the job's thread. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions/step.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sanitize.h"
+#include "remote/http.h"
+
+#define GATE_ROUNDS 3
+#define ROUND_EVERY_US USEC_PER_SEC
+#define DEADLINE_MS 60000
+#define ASK_TIMEOUT_US (20 * USEC_PER_SEC)
+#define HTTP_TIMEOUT_US (10 * USEC_PER_SEC)
+#define BODY_CEILING ((size_t)256 << 10)
+#define SEEN_SIZE 512
+
+enum verdict { VERDICT_GOOD, VERDICT_WAIT, VERDICT_BAD };
+
+/* What one round saw of what is not (yet) good. */
+struct seen {
+    enum verdict verdict;
+    char text[SEEN_SIZE];
+    char container[CONTAINER_NAME_SIZE]; /* the first that is not good; "" where it is the site as a whole */
+};
+
+static void see(struct seen *seen, enum verdict verdict, const char *container, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void see(struct seen *seen, enum verdict verdict, const char *container, const char *format, ...)
+{
+    char piece[SEEN_SIZE], before[SEEN_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(piece, sizeof piece, format, args);
+    va_end(args);
+    str_copy(before, sizeof before, seen->text);
+    str_format(seen->text, sizeof seen->text, "%s%s%s", before, before[0] ? "; " : "", piece);
+    if (verdict > seen->verdict)
+        seen->verdict = verdict;
+    if (!seen->container[0])
+        str_copy(seen->container, sizeof seen->container, container);
+}
+
+/* --- identity
+ * --------------------------------------------------------------------------------------------------------- */
+
+static const json_t *find_container(const json_t *containers, const char *name)
+{
+    const json_t *container;
+    size_t i;
+    json_array_foreach (containers, i, container) {
+        const char *its_name = json_get_text(container, "name");
+        if (its_name && strcmp(its_name, name) == 0)
+            return container;
+    }
+    return NULL;
+}
+
+static void look_at_state(const json_t *now, const char *name, int64_t before_us, struct seen *seen)
+{
+    const char *state = json_get_text(now, "state");
+    int64_t started_us = 0, exit_code = 0;
+    json_get_i64(now, "started_us", &started_us);
+    json_get_i64(now, "exit_code", &exit_code);
+    if (!state || strcmp(state, "running") != 0) {
+        bool ended = state && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
+        if (ended)
+            see(seen, VERDICT_WAIT, name, "%s is %s with exit code %lld", name, state, (long long)exit_code);
+        else
+            see(seen, VERDICT_WAIT, name, "%s is %s", name, state ? state : "unknown");
+    } else if (started_us <= before_us) {
+        see(seen, VERDICT_BAD, name, "%s runs since before the restart", name);
+    }
+}
+
+static void look_at_health(const json_t *now, const char *name, bool has_http, struct seen *seen)
+{
+    const char *health = json_get_text(now, "health");
+    if (health && strcmp(health, "unhealthy") == 0)
+        see(seen, VERDICT_WAIT, name, "the health check of %s fails", name);
+    else if (health && strcmp(health, "starting") == 0 && !has_http)
+        see(seen, VERDICT_WAIT, name, "the health check of %s has not answered yet", name);
+}
+
+static void look_at_container(const json_t *planned, const json_t *containers, bool has_http, struct seen *seen)
+{
+    const char *name = json_get_text(planned, "name"), *id = json_get_text(planned, "id");
+    const json_t *now = name ? find_container(containers, name) : NULL;
+    const char *now_id = now ? json_get_text(now, "id") : NULL;
+    int64_t before_us = 0;
+    json_get_i64(planned, "started_us", &before_us);
+    if (!now || !id || !now_id) {
+        see(seen, VERDICT_WAIT, name ? name : "", "%s is not there", name ? name : "a container");
+    } else if (strcmp(id, now_id) != 0) {
+        see(seen, VERDICT_BAD, name, "%s is another container (%.12s) than the one restarted (%.12s)", name, now_id,
+            id);
+    } else {
+        look_at_state(now, name, before_us, seen);
+        look_at_health(now, name, has_http, seen);
+    }
+}
+
+/* --- health over HTTP
+ * ------------------------------------------------------------------------------------------------- */
+
+static void look_at_answer(const json_t *health, int status, const struct buf *body, struct seen *seen)
+{
+    int64_t wanted = 200;
+    const char *contains = json_get_text(health, "contains");
+    json_get_i64(health, "status", &wanted);
+    if (status != (int)wanted)
+        see(seen, VERDICT_WAIT, "", "HTTP %d, wanted %lld", status, (long long)wanted);
+    else if (contains && !memmem(buf_text(body), body->length, contains, strlen(contains)))
+        see(seen, VERDICT_WAIT, "", "HTTP %d, but the page does not contain \"%s\"", status, contains);
+}
+
+static void look_at_http(
+    struct step_context *context, const struct plan_step *step, const json_t *health, struct seen *seen)
+{
+    const char *domain = json_get_text(health, "domain"), *path = json_get_text(health, "path");
+    char address[ADDRESS_SIZE], url[1024], connect_to[ADDRESS_SIZE + 16];
+    int64_t port = 0;
+    bool has_jump;
+    json_get_i64(health, "port", &port);
+    if (!step_host_address(context, step->host, address, &has_jump)) {
+        see(seen, VERDICT_BAD, "", "%s is not in the fleet files any more", step->host);
+        return;
+    }
+    bool v6 = strchr(address, ':') != NULL;
+    str_format(
+        url, sizeof url, "http://%s:%lld%s", domain ? domain : step_site(context), (long long)port, path ? path : "/");
+    str_format(connect_to, sizeof connect_to, "%s%s%s:%lld", v6 ? "[" : "", address, v6 ? "]" : "", (long long)port);
+    const struct http_request request = {.url = url,
+        .host_header = domain,
+        .connect_to = connect_to,
+        .timeout_us = HTTP_TIMEOUT_US,
+        .ceiling = BODY_CEILING};
+    struct buf body = BUF(BODY_CEILING);
+    struct err_info info = {0};
+    int status = 0;
+    if (http_get(&request, &status, &body, &info) == ERR_OK)
+        look_at_answer(health, status, &body, seen);
+    else
+        see(seen, VERDICT_WAIT, "", "no answer over HTTP: %.300s", info.message);
+    buf_free(&body);
+}
+
+/* --- rounds
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static enum err look(
+    struct step_context *context, const struct plan_step *step, struct seen *seen, struct err_info *info)
+{
+    const json_t *health = json_object_get(step->parameters, "health"), *planned;
+    json_t *status = NULL;
+    size_t i;
+    *seen = (struct seen){.verdict = VERDICT_GOOD};
+    enum err err = step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info);
+    if (err)
+        return err;
+    json_array_foreach (json_object_get(step->parameters, "containers"), i, planned)
+        look_at_container(planned, json_object_get(status, "containers"), health != NULL, seen);
+    if (health && seen->verdict == VERDICT_GOOD)
+        look_at_http(context, step, health, seen);
+    json_decref(status);
+    return ERR_OK;
+}
+
+/* The last thing a container said, for the message of a gate that stayed shut. */
+static void add_last_line(struct step_context *context, const char *host, const struct seen *seen, struct buf *message)
+{
+    json_t *args = json_object(), *answer = NULL;
+    json_put_text(args, "container", seen->container);
+    json_put_i64(args, "lines", 1);
+    if (step_request(context, host, "logs.tail", args, ASK_TIMEOUT_US, &answer, NULL) != ERR_OK)
+        return;
+    const json_t *line = json_array_get(json_object_get(answer, "lines"), 0);
+    const char *text = line ? json_get_text(line, "text") : NULL;
+    if (text) {
+        char *clean = sanitize_dup(text, strlen(text), 200);
+        buf_printf(message, "; its last line: %s", clean);
+        free(clean);
+    }
+    json_decref(answer);
+}
+
+static enum err shut(
+    struct step_context *context, const struct plan_step *step, const struct seen *seen, struct err_info *info)
+{
+    struct buf message = BUF(1000);
+    buf_printf(&message, "%s", seen->text);
+    if (seen->container[0])
+        add_last_line(context, step->host, seen, &message);
+    err_set(info, ERR_FAILED, "%s is not well after the restart: %s; see `dogwatch log --site %s`", step_site(context),
+        buf_text(&message), step_site(context));
+    buf_free(&message);
+    return ERR_FAILED;
+}
+
+static enum err gate_run(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    int64_t began_us = clock_mono_us(), deadline_ms = DEADLINE_MS;
+    struct seen seen = {.verdict = VERDICT_WAIT};
+    int good = 0;
+    json_get_i64(step->parameters, "deadline_ms", &deadline_ms);
+    int64_t deadline_us = deadline_ms * USEC_PER_MSEC;
+    while (good < GATE_ROUNDS) {
+        enum err err = look(context, step, &seen, info);
+        if (err && clock_mono_us() - began_us > deadline_us)
+            return err;
+        good = !err && seen.verdict == VERDICT_GOOD ? good + 1 : 0;
+        if (err)
+            step_progress(context, "%s", info ? info->message : "no answer");
+        else if (good)
+            step_progress(context, "well, %d of %d times", good, GATE_ROUNDS);
+        else
+            step_progress(context, "%s", seen.text);
+        if (seen.verdict == VERDICT_BAD || (!good && clock_mono_us() - began_us > deadline_us))
+            return shut(context, step, &seen, info);
+        step_renew_lease(context, step->host);
+        if (good < GATE_ROUNDS && step_wait(context, ROUND_EVERY_US))
+            return err_set(info, ERR_CANCELLED, "cancelled while waiting for %s to be well", step_site(context));
+    }
+    buf_printf(outcome, "the same containers run, %s%d times in a row",
+        json_object_get(step->parameters, "health") ? "and answer as they should, " : "", GATE_ROUNDS);
+    return ERR_OK;
+}
+
+const struct step_kind step_gate = {.name = "gate", .again = true, .run = gate_run};

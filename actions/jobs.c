@@ -1,0 +1,335 @@
+/* The engine's jobs: who may begin, what runs now, what an earlier engine left. The list is guarded by one mutex; each
+ * job's own thread is in job_run.c. Ended jobs are reaped when the next call comes by. */
+#include "actions/jobs.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actions/action.h"
+#include "actions/job_run.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/name.h"
+#include "store/audit.h"
+#include "store/reader.h"
+
+#define FLUSH_TIMEOUT_US (2 * USEC_PER_SEC)
+#define JOBS_AT_ONCE 64
+
+struct jobs {
+    struct jobs_config config;
+    char lease_prefix[40];
+    pthread_mutex_t mutex;
+    struct step_context *running; /* a chain; also those that ended and are not reaped yet */
+};
+
+/* A lease must not be taken over by the same number of another engine: machine and state directory go before it. */
+static void make_lease_prefix(struct jobs *jobs)
+{
+    char machine[64] = "dogwatch";
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    gethostname(machine, sizeof machine - 1);
+    for (const char *c = machine; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    for (const char *c = jobs->config.state_dir; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    for (char *c = machine; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", *c))
+            *c = '-';
+    machine[20] = '\0';
+    str_format(jobs->lease_prefix, sizeof jobs->lease_prefix, "%s-%08" PRIx32, machine, hash);
+}
+
+struct jobs *jobs_new(const struct jobs_config *config)
+{
+    struct jobs *jobs = xcalloc(1, sizeof *jobs);
+    jobs->config = *config;
+    jobs->config.state_dir = xstrdup(config->state_dir);
+    pthread_mutex_init(&jobs->mutex, NULL);
+    make_lease_prefix(jobs);
+    return jobs;
+}
+
+/* The mutex is held. Threads that said they finished end at once: joining does not wait. */
+static void reap(struct jobs *jobs)
+{
+    for (struct step_context **link = &jobs->running; *link;) {
+        struct step_context *context = *link;
+        if (!context->finished) {
+            link = &context->next;
+            continue;
+        }
+        *link = context->next;
+        pthread_join(context->thread, NULL);
+        job_context_free(context);
+    }
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    if (!jobs)
+        return;
+    pthread_mutex_lock(&jobs->mutex);
+    for (struct step_context *context = jobs->running; context; context = context->next) {
+        context->leaving = true;
+        job_wake(context);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    while (jobs->running) {
+        struct step_context *context = jobs->running;
+        pthread_join(context->thread, NULL);
+        jobs->running = context->next;
+        job_context_free(context);
+    }
+    pthread_mutex_destroy(&jobs->mutex);
+    free((char *)jobs->config.state_dir);
+    free(jobs);
+}
+
+/* --- planning
+ * --------------------------------------------------------------------------------------------------------- */
+
+static enum err refuse_unknown_action(const char *name, struct err_info *info)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (const struct action *action = action_first(); action && count < 64; action = action_next(action))
+        names[count++] = action->name;
+    const char *nearest = name_nearest(name, names, count);
+    return err_set(info, ERR_NOT_FOUND, "no action is called \"%s\"%s%s%s", name, nearest ? "; did you mean \"" : "",
+        nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+static enum err make_plan(
+    struct jobs *jobs, const char *action_name, const char *object, struct plan *plan, struct err_info *info)
+{
+    const struct action *action = action_find(action_name);
+    struct plan_request request = {.object = object};
+    struct snapshot *snapshot = NULL;
+    *plan = (struct plan){.cut_us = -1};
+    if (!action)
+        return refuse_unknown_action(action_name, info);
+    store_flush(jobs->config.store, FLUSH_TIMEOUT_US); /* plan from the newest there is */
+    enum err err = store_reader_open(jobs->config.state_dir, &request.history, info);
+    if (!err)
+        err = store_read_snapshot(request.history, &snapshot, info);
+    if (!err) {
+        request.snapshot = snapshot;
+        request.fleet = jobs->config.fleet_hold(jobs->config.fleet_owner);
+        err = action->plan(&request, plan, info);
+        jobs->config.fleet_release(jobs->config.fleet_owner, request.fleet);
+    }
+    snapshot_free(snapshot);
+    store_reader_close(request.history);
+    return err;
+}
+
+enum err jobs_plan(struct jobs *jobs, const char *action, const char *object, json_t **plan_json, struct buf *text,
+    struct err_info *info)
+{
+    struct plan plan;
+    *plan_json = NULL;
+    enum err err = make_plan(jobs, action, object, &plan, info);
+    if (!err) {
+        *plan_json = plan_to_json(&plan);
+        plan_to_text(&plan, text);
+    }
+    plan_free(&plan);
+    return err;
+}
+
+/* --- beginning
+ * -------------------------------------------------------------------------------------------------------- */
+
+static bool has_text(const json_t *array, const char *text)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach (array, i, item) {
+        const char *its_text = json_string_value(item);
+        if (its_text && strcmp(its_text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err check_identity(const struct plan *plan, const json_t *expect, struct err_info *info)
+{
+    if (!json_is_array(expect))
+        return ERR_OK;
+    bool same = json_array_size(expect) == plan->identity.count;
+    vec_each (&plan->identity, char *const, id)
+        same = same && has_text(expect, *id);
+    return same ? ERR_OK
+                : err_set(info, ERR_INVALID, "%s is not what was shown any more: its containers changed; look again",
+                      plan->object);
+}
+
+/* The mutex is held. */
+static enum err check_free(struct jobs *jobs, const struct plan *plan, struct err_info *info)
+{
+    unsigned count = 0;
+    for (const struct step_context *context = jobs->running; context; context = context->next) {
+        count++;
+        if (plan->site[0] && strcmp(context->plan.site, plan->site) == 0)
+            return err_set(info, ERR_BUSY, "job %lld (%s by %s) is working on %s; wait for it, or cancel it",
+                (long long)context->job.id, context->job.action, context->job.who, plan->site);
+    }
+    if (count >= JOBS_AT_ONCE)
+        return err_set(info, ERR_BUSY, "%d jobs are running: wait until one has ended", JOBS_AT_ONCE);
+    return ERR_OK;
+}
+
+/* The mutex is held. */
+static enum err start_thread(struct jobs *jobs, struct step_context *context, struct err_info *info)
+{
+    int why = pthread_create(&context->thread, NULL, job_thread, context);
+    if (why) {
+        job_context_free(context);
+        return err_errno(info, ERR_IO, why, "cannot start the job's thread");
+    }
+    context->next = jobs->running;
+    jobs->running = context;
+    return ERR_OK;
+}
+
+static enum err record_job(struct jobs *jobs, const struct plan *plan, const char *who, uid_t uid, const char *reason,
+    struct job_record *job, struct err_info *info)
+{
+    struct buf json = BUF((size_t)1 << 20);
+    json_t *as_json = plan_to_json(plan);
+    *job = (struct job_record){.object_kind = plan->object_kind, .state = JOB_PLANNED, .progress_pct = 0};
+    str_copy(job->action, sizeof job->action, plan->action);
+    str_copy(job->object, sizeof job->object, plan->object);
+    str_copy(job->site, sizeof job->site, plan->site);
+    str_copy(job->host, sizeof job->host, plan->host);
+    str_copy(job->who, sizeof job->who, who);
+    str_copy(job->reason, sizeof job->reason, reason ? reason : "");
+    str_copy(job->message, sizeof job->message, "begins");
+    enum err err = json_write(&json, as_json);
+    job->plan_json = xstrdup(buf_text(&json));
+    if (err)
+        err = err_set(info, err, "the plan is too long to be kept");
+    else
+        err = store_audit_add(jobs->config.store, who, uid, plan->action, plan->object,
+            reason && *reason ? reason : "no reason given", info);
+    if (!err)
+        err = store_job_create(jobs->config.store, job, info);
+    json_decref(as_json);
+    buf_free(&json);
+    return err;
+}
+
+enum err jobs_run(struct jobs *jobs, const char *action, const char *object, const json_t *expect, const char *who,
+    uid_t uid, const char *reason, int64_t *job_id, struct err_info *info)
+{
+    struct plan plan;
+    struct job_record job = {0};
+    *job_id = 0;
+    enum err err = make_plan(jobs, action, object, &plan, info);
+    if (!err)
+        err = check_identity(&plan, expect, info);
+    if (!err) {
+        pthread_mutex_lock(&jobs->mutex);
+        reap(jobs);
+        err = check_free(jobs, &plan, info);
+        if (!err)
+            err = record_job(jobs, &plan, who, uid, reason, &job, info);
+        if (!err) {
+            int64_t id = job.id;
+            err = start_thread(jobs, job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, NULL), info);
+            *job_id = err ? 0 : id;
+        }
+        pthread_mutex_unlock(&jobs->mutex);
+    }
+    job_record_free(&job);
+    plan_free(&plan);
+    return err;
+}
+
+enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t uid, struct err_info *info)
+{
+    enum err err = ERR_NOT_FOUND;
+    pthread_mutex_lock(&jobs->mutex);
+    reap(jobs);
+    for (struct step_context *context = jobs->running; context; context = context->next) {
+        if (context->job.id != job_id)
+            continue;
+        char object[KEY_SIZE];
+        str_copy(object, sizeof object, context->plan.object);
+        err = store_audit_add(jobs->config.store, who, uid, "cancel", object, context->plan.action, info);
+        if (!err) {
+            str_copy(context->cancelled_by, sizeof context->cancelled_by, who);
+            context->cancelled = true;
+            job_wake(context);
+        }
+        break;
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    if (err == ERR_NOT_FOUND)
+        err_set(info, err, "job %lld is not running", (long long)job_id);
+    return err;
+}
+
+/* --- what an earlier engine left
+ * -------------------------------------------------------------------------------------- */
+
+static void fail_unreadable(struct jobs *jobs, struct job_record *job, const struct err_info *why)
+{
+    job->state = JOB_FAILED;
+    job->ended_us = clock_wall_us();
+    str_format(
+        job->message, sizeof job->message, "cannot go on after the engine was started anew: %.300s", why->message);
+    log_error("job %lld: %s", (long long)job->id, job->message);
+    store_job_update(jobs->config.store, job, NULL);
+}
+
+static enum err read_plan(const struct job_record *job, struct plan *plan, struct err_info *info)
+{
+    json_t *json = NULL;
+    const char *text = job->plan_json ? job->plan_json : "";
+    enum err err = json_parse(text, strlen(text), &json, info);
+    *plan = (struct plan){.cut_us = -1};
+    if (!err)
+        err = plan_from_json(json, plan, info);
+    json_decref(json);
+    return err;
+}
+
+static void resume_job(struct jobs *jobs, int64_t id)
+{
+    struct job_record job = {0};
+    struct job_step_list steps = {0};
+    struct plan plan = {.cut_us = -1};
+    struct err_info info = {0};
+    enum err err = store_job(jobs->config.store, id, &job, &steps, &info);
+    if (!err)
+        err = read_plan(&job, &plan, &info);
+    if (err) {
+        fail_unreadable(jobs, &job, &info);
+    } else {
+        log_info("job %lld (%s of %s) was not finished: going on", (long long)id, job.action, job.object);
+        struct step_context *context = job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, &steps);
+        pthread_mutex_lock(&jobs->mutex);
+        if (start_thread(jobs, context, &info) != ERR_OK)
+            log_error("%s", info.message);
+        pthread_mutex_unlock(&jobs->mutex);
+    }
+    plan_free(&plan);
+    job_record_free(&job);
+    job_step_list_free(&steps);
+}
+
+enum err jobs_resume(struct jobs *jobs, struct err_info *info)
+{
+    struct job_list unfinished = {0};
+    enum err err = store_jobs_unfinished(jobs->config.store, &unfinished, info);
+    vec_each (&unfinished.items, const struct job_record, job)
+        resume_job(jobs, job->id);
+    job_list_free(&unfinished);
+    return err;
+}
