@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/name.h"
 
+#define PLAN_TEXT_CEILING ((size_t)256 << 10)
+
 struct call {
     const struct command_context *context;
     const struct peer *peer;
@@ -68,9 +70,57 @@ static enum err run_recent(struct call *call, struct err_info *info)
     return err_set(info, ERR_INVALID, "there is no kind \"%s\"", kind);
 }
 
+/* The "action" and "object" members. */
+static enum err read_target(struct call *call, const char **action, const char **object, struct err_info *info)
+{
+    *action = json_get_text(call->request, "action");
+    *object = json_get_text(call->request, "object");
+    return *action && *object ? ERR_OK : err_set(info, ERR_INVALID, "action and object are needed");
+}
+
+static enum err run_plan(struct call *call, struct err_info *info)
+{
+    const char *action, *object;
+    json_t *plan = NULL;
+    struct buf text = BUF(PLAN_TEXT_CEILING);
+    enum err result = read_target(call, &action, &object, info);
+    if (result == ERR_OK)
+        result = jobs_plan(call->context->jobs, action, object, &plan, &text, info);
+    if (result == ERR_OK) {
+        json_object_set_new(call->ok, "plan", plan);
+        json_put_text(call->ok, "text", buf_text(&text));
+    }
+    buf_free(&text);
+    return result;
+}
+
+static enum err run_run(struct call *call, struct err_info *info)
+{
+    const char *action, *object, *reason = json_get_text(call->request, "reason");
+    int64_t job_id = 0;
+    enum err result = read_target(call, &action, &object, info);
+    if (result == ERR_OK)
+        result = jobs_run(call->context->jobs, action, object, json_object_get(call->request, "expect"),
+            call->peer->name, call->peer->uid, reason ? reason : "", &job_id, info);
+    if (result == ERR_OK)
+        json_put_i64(call->ok, "job", job_id);
+    return result;
+}
+
+static enum err run_cancel(struct call *call, struct err_info *info)
+{
+    int64_t job_id;
+    if (!json_get_i64(call->request, "job", &job_id))
+        return err_set(info, ERR_INVALID, "the number of the job is needed");
+    return jobs_cancel(call->context->jobs, job_id, call->peer->name, call->peer->uid, info);
+}
+
 static const struct command commands[] = {
     {"status", false, run_status},
     {"recent", false, run_recent},
+    {"plan", false, run_plan},
+    {"run", true, run_run},
+    {"cancel", true, run_cancel},
     {"reload", true, run_reload},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

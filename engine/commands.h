@@ -2,6 +2,7 @@
 #ifndef ENGINE_COMMANDS_H
 #define ENGINE_COMMANDS_H
 
+#include "actions/jobs.h"
 #include "engine/model.h"
 #include "engine/reload.h"
 #include "engine/socket.h"
@@ -12,6 +13,7 @@ struct command_context {
     struct model_outputs outputs;
     struct fleet_box *fleets;
     struct reload *reload;
+    struct jobs *jobs;
     int64_t started_us;
     uid_t own_uid; /* besides root, who may use commands that change something */
 };

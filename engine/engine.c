@@ -2,7 +2,7 @@
  * fleet files and the next interval, and takes the parts apart again.
  *
  *     collectors → model → store, series, recent        the way in (model.c)
- *     socket → commands → reload                        the way of a wish (commands.c)
+ *     socket → commands → jobs, reload                  the way of a wish (commands.c)
  *
  * The main thread runs engine_main and nothing that waits for the network or the disk for long, but at the end. */
 #include "engine/engine.h"
@@ -42,6 +42,7 @@ struct engine {
     struct reload *reload;
     struct model *model;
     struct collecting *collecting;
+    struct jobs *jobs;
     struct command_context commands;
     struct server *server;
     struct fleet_watch *watch;
@@ -205,12 +206,35 @@ static enum err start_model(struct engine *engine, struct err_info *info)
     return result;
 }
 
+static const struct fleet *hold_fleet(void *fleets)
+{
+    return fleet_box_hold(fleets);
+}
+
+static void release_fleet(void *fleets, const struct fleet *fleet)
+{
+    fleet_box_release(fleets, fleet);
+}
+
+/* What an earlier engine left unfinished goes on before anything new is accepted. */
+static enum err start_jobs(struct engine *engine, struct err_info *info)
+{
+    const struct jobs_config config = {.store = engine->outputs.store,
+        .state_dir = engine->state_dir,
+        .fleet_owner = engine->fleets,
+        .fleet_hold = hold_fleet,
+        .fleet_release = release_fleet};
+    engine->jobs = jobs_new(&config);
+    return jobs_resume(engine->jobs, info);
+}
+
 static enum err start_serving(struct engine *engine, struct err_info *info)
 {
     engine->commands = (struct command_context){.model = engine->model,
         .outputs = engine->outputs,
         .fleets = engine->fleets,
         .reload = engine->reload,
+        .jobs = engine->jobs,
         .started_us = clock_wall_us(),
         .own_uid = geteuid()};
     return server_start(engine->state_dir, commands_answer, &engine->commands, &engine->server, info);
@@ -238,7 +262,8 @@ static enum err begin(struct engine *engine, struct err_info *info)
     engine->reload = reload_new();
     engine->watch = fleet_watch_new(engine->fleet_dir);
     start_collecting(engine);
-    return start_serving(engine, info);
+    result = start_jobs(engine, info);
+    return result == ERR_OK ? start_serving(engine, info) : result;
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
@@ -305,6 +330,7 @@ static void end(struct engine *engine)
     if (engine->reload)
         reload_end(engine->reload);
     server_free(engine->server);
+    jobs_free(engine->jobs);
     collecting_free(engine->collecting);
     if (engine->model && engine->stopping)
         model_tell(engine->model, "engine.stopped", "the engine ended as asked");
