@@ -87,6 +87,7 @@ static enum err run_plan(struct call *call, struct err_info *info)
     if (result == ERR_OK)
         result = jobs_plan(call->context->jobs, action, object, &plan, &text, info);
     if (result == ERR_OK) {
+        json_object_set(call->ok, "expect", json_object_get(plan, "identity"));
         json_object_set_new(call->ok, "plan", plan);
         json_put_text(call->ok, "text", buf_text(&text));
     }
@@ -97,11 +98,14 @@ static enum err run_plan(struct call *call, struct err_info *info)
 static enum err run_run(struct call *call, struct err_info *info)
 {
     const char *action, *object, *reason = json_get_text(call->request, "reason");
+    const json_t *expect = json_object_get(call->request, "expect");
     int64_t job_id = 0;
     enum err result = read_target(call, &action, &object, info);
+    if (result == ERR_OK && !json_is_array(expect))
+        result = err_set(info, ERR_INVALID, "expect is needed: what the plan that was shown had as its own");
     if (result == ERR_OK)
-        result = jobs_run(call->context->jobs, action, object, json_object_get(call->request, "expect"),
-            call->peer->name, call->peer->uid, reason ? reason : "", &job_id, info);
+        result = jobs_run(call->context->jobs, action, object, expect, call->peer->name, call->peer->uid,
+            reason ? reason : "", &job_id, info);
     if (result == ERR_OK)
         json_put_i64(call->ok, "job", job_id);
     return result;
