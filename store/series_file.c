@@ -24,8 +24,7 @@
 #define UPDATE_SAMPLES 64                    /* in one call */
 #define ROOM_LEFT_BYTES ((uint64_t)16 << 20) /* histories never take the last of a disk */
 
-/* Rows are a day of 10 s, a week of 1 min, 31 days of 5 min, and two years of 1 h (17,568 hours: one is a leap year).
- */
+/* Hosts: a day of 10 s, a week of 1 min, 31 days of 5 min, and two years of 1 h (17,568 hours: one is a leap year). */
 static const struct series_archive from_10s[] = {
     {SERIES_AVERAGE, 1, 8640},
     {SERIES_AVERAGE, 6, 10080},
@@ -34,12 +33,16 @@ static const struct series_archive from_10s[] = {
     {SERIES_MAX, 30, 8928},
     {SERIES_MAX, 360, 17568},
 };
+/* Everything else is fifty times as many: two days of 1 min, two weeks of 5 min, 92 days of 1 h, and two years of days,
+ * 0.5 MB a file of four data sources. */
 static const struct series_archive from_1min[] = {
-    {SERIES_AVERAGE, 1, 10080},
-    {SERIES_AVERAGE, 5, 8928},
-    {SERIES_AVERAGE, 60, 17568},
-    {SERIES_MAX, 5, 8928},
-    {SERIES_MAX, 60, 17568},
+    {SERIES_AVERAGE, 1, 2880},
+    {SERIES_AVERAGE, 5, 4032},
+    {SERIES_AVERAGE, 60, 2208},
+    {SERIES_AVERAGE, 1440, 732},
+    {SERIES_MAX, 5, 4032},
+    {SERIES_MAX, 60, 2208},
+    {SERIES_MAX, 1440, 732},
 };
 
 static const struct series_layout layout_10s = {10, from_10s, sizeof from_10s / sizeof from_10s[0]};
