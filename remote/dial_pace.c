@@ -8,9 +8,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "remote/wait.h"
+
+#define LOOK_AGAIN_US (50 * USEC_PER_MSEC)
 
 struct waiter { /* on the waiting thread's stack */
     struct waiter *next;
@@ -66,7 +69,8 @@ static void admit_waiting(void)
         }
         *at = waiter->next;
         waiter->admitted = true;
-        eventfd_write(waiter->turn_fd, 1);
+        if (waiter->turn_fd >= 0)
+            eventfd_write(waiter->turn_fd, 1);
     }
 }
 
@@ -87,20 +91,33 @@ static void remove_waiter(struct waiter *waiter)
         }
 }
 
+/* Without a descriptor to be woken by (the process has too many open) it looks now and then. */
+static enum err await_turn(struct waiter *waiter, int cancel_fd)
+{
+    for (;;) {
+        struct wait wait = wait_within(waiter->turn_fd < 0 ? LOOK_AGAIN_US : -1, cancel_fd);
+        enum err err = wait_fd(&wait, waiter->turn_fd, POLLIN);
+        pthread_mutex_lock(&lock);
+        bool admitted = waiter->admitted;
+        pthread_mutex_unlock(&lock);
+        if (err != ERR_TIMEOUT || admitted)
+            return err == ERR_TIMEOUT ? ERR_OK : err;
+    }
+}
+
 bool pace_enter(const char *jump, int cancel_fd)
 {
     struct waiter self = {.jump = jump, .turn_fd = -1};
     pthread_mutex_lock(&lock);
-    self.admitted = take_place(jump);
-    if (!self.admitted) {
+    bool at_once = take_place(jump);
+    if (!at_once) {
         self.turn_fd = eventfd(0, EFD_CLOEXEC);
         append(&self);
     }
     pthread_mutex_unlock(&lock);
-    if (self.admitted)
+    if (at_once)
         return true;
-    struct wait wait = wait_within(-1, cancel_fd);
-    enum err err = wait_fd(&wait, self.turn_fd, POLLIN);
+    enum err err = await_turn(&self, cancel_fd);
     pthread_mutex_lock(&lock);
     if (err && self.admitted) { /* its turn came while it was being cancelled */
         give_place(jump);
@@ -109,7 +126,8 @@ bool pace_enter(const char *jump, int cancel_fd)
         remove_waiter(&self);
     }
     pthread_mutex_unlock(&lock);
-    close(self.turn_fd);
+    if (self.turn_fd >= 0)
+        close(self.turn_fd);
     return err == ERR_OK;
 }
 

@@ -4,6 +4,7 @@
  * and every call says so once the queue is empty. Runs in the connection's thread, but for helper_wake. */
 #include "remote/helper.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -497,7 +498,9 @@ enum err helper_open(struct connection *connection, const char *role, int idle_s
     helper->heard_mono_us = clock_mono_us();
     helper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     str_copy(helper->role, sizeof helper->role, role);
-    enum err err = stream_exec(connection, command, &wait, &helper->channel, info);
+    enum err err = helper->wake_fd >= 0
+                       ? stream_exec(connection, command, &wait, &helper->channel, info)
+                       : err_errno(info, ERR_IO, errno, "%s: cannot listen to the helper", connection->name);
     if (err == ERR_OK)
         err = say_hello(helper, idle_s, &wait, info);
     if (err)

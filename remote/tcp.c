@@ -107,6 +107,9 @@ static enum err look_up(
     if (err)
         return err;
     err = wait_fd(wait, lookup->done_fd, POLLIN);
+    eventfd_t done;
+    if (err == ERR_OK && eventfd_read(lookup->done_fd, &done) != 0)
+        err = ERR_IO;
     if (err == ERR_TIMEOUT)
         err_set(info, err, "looking up the name %s took too long", address);
     else if (err)

@@ -99,14 +99,14 @@ static void hello_names_the_protocol_and_the_version(void **state)
     struct script script = {.says = {HELLO("viewer")}, .lingers = true};
     struct talk talk;
     talk_with(&talk, &script);
-    assert_non_null(strstr(script.heard[0], "\"verb\":\"hello\""));
-    assert_non_null(strstr(script.heard[0], "\"protocol\":1"));
-    assert_non_null(strstr(script.heard[0], "\"idle_s\":120"));
     assert_string_equal(json_get_text(helper_hello(talk.helper), "version"), "0.1.0");
     assert_true(helper_can(talk.helper, "ping"));
     assert_false(helper_can(talk.helper, "site.restart"));
     assert_true(helper_is_alive(talk.helper));
     talk_close(&talk);
+    assert_non_null(strstr(script.heard[0], "\"verb\":\"hello\""));
+    assert_non_null(strstr(script.heard[0], "\"protocol\":1"));
+    assert_non_null(strstr(script.heard[0], "\"idle_s\":120"));
 }
 
 /* What comes of a helper that never says a good hello. */
@@ -321,8 +321,8 @@ static void an_answer_to_what_was_sent_comes_out_of_next(void **state)
     json_decref(event.value);
     assert_ok(helper_next(talk.helper, 0, &event, &talk.info), &talk.info); /* its second end is not believed */
     assert_int_equal(event.kind, HELPER_NOTHING);
-    assert_non_null(strstr(script.heard[1], "\"args\":{\"site\":\"example.org\"}"));
     talk_close(&talk);
+    assert_non_null(strstr(script.heard[1], "\"args\":{\"site\":\"example.org\"}"));
 }
 
 static void what_came_before_the_end_is_still_delivered(void **state)
