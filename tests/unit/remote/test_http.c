@@ -31,9 +31,10 @@ static void *web_run(void *arg)
     if (web->answer && send(fd, web->answer, strlen(web->answer), MSG_NOSIGNAL) < 0)
         web->request[0] = '\0';
     char rest[512];
-    shutdown(fd, web->answer ? SHUT_WR : SHUT_RD);
+    if (web->answer)
+        shutdown(fd, SHUT_WR);
     if (!web->answer) { /* until the client gives up */
-        struct pollfd gone = {.fd = fd, .events = 0};
+        struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
         poll(&gone, 1, 10000);
     }
     while (web->answer && read(fd, rest, sizeof rest) > 0)
