@@ -83,8 +83,11 @@ static void await_reports(struct watch *watch, unsigned more)
     pthread_mutex_lock(&watch->recorder.lock);
     unsigned wanted = watch->recorder.reports + more;
     pthread_mutex_unlock(&watch->recorder.lock);
-    if (!reached(&watch->recorder, &watch->recorder.reports, wanted, SOON))
-        fail_msg("no report; %u losses, the first: %s", watch->recorder.losses, watch->recorder.reasons[0]);
+    if (reached(&watch->recorder, &watch->recorder.reports, wanted, SOON))
+        return;
+    for (unsigned i = 0; i < watch->recorder.losses && i < LOSSES_MAX; i++)
+        print_error("lost (%s): %s\n", err_word(watch->recorder.codes[i]), watch->recorder.reasons[i]);
+    fail_msg("no report within the deadline");
 }
 
 /* The loss of that number (from 0) is of this code, and its reason has that text. */
