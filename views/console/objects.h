@@ -1,0 +1,19 @@
+/* What can be done with the object under the selection, wherever it is shown. Drawing thread only. */
+#ifndef VIEWS_CONSOLE_OBJECTS_H
+#define VIEWS_CONSOLE_OBJECTS_H
+
+#include "views/console/core.h"
+
+extern const struct keymap objects_keymap; /* restart, logs */
+
+/* True where the key is one of objects_keymap: it was done, or the person was told why it cannot be. */
+bool objects_key(struct console *console, int key);
+
+/* Open the object's page; says so where the object is gone. */
+void objects_open(struct console *console, const struct subject *subject);
+
+/* The name of the site an object belongs to, "" where it belongs to none or is not there any more. Borrowed. */
+const char *objects_site(const struct console *console, const struct subject *subject);
+bool objects_exists(const struct console *console, const struct subject *subject);
+
+#endif

@@ -1,0 +1,232 @@
+/* The page of a job. Lives on what the store says: it shows the same whoever started the job, and goes on when this
+ * console is closed. */
+#include "views/pages/job_page.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/mem.h"
+#include "tui/chart.h"
+#include "tui/layout.h"
+#include "tui/text.h"
+#include "views/pages/lines.h"
+#include "views/pages/logs.h"
+
+enum { STEP_LINES = 2000, HEAD_ROWS = 5 };
+enum command { JOB_CANCEL = 1, JOB_LOGS };
+
+static const struct key_binding bindings[] = {
+    {'l', JOB_LOGS, "job-logs", "logs", "The log of the site the job is about", 2},
+    {'x', JOB_CANCEL, "job-cancel", "cancel", "Stop the job and undo what it did, as far as that is safe", 3},
+};
+static const struct keymap keymap = KEYMAP("Job", bindings);
+
+struct job_page {
+    struct view view;
+    int64_t job;
+    struct text *steps;
+    bool cancelling; /* x was pressed once: it is asked for twice */
+    char crumb[48];
+};
+
+static const struct view_ops job_ops;
+
+struct view *job_page_new(struct console *console, int64_t job)
+{
+    struct job_page *page = xcalloc(1, sizeof *page);
+    page->view = (struct view){.ops = &job_ops, .console = console};
+    page->job = job;
+    page->steps = text_new(STEP_LINES);
+    text_set_wrap(page->steps, true);
+    text_set_empty(page->steps, "no steps yet");
+    str_format(page->crumb, sizeof page->crumb, "job %lld", (long long)job);
+    return &page->view;
+}
+
+static void job_free(struct view *view)
+{
+    text_free(((struct job_page *)view)->steps);
+    free(view);
+}
+
+static const char *job_crumb(struct view *view)
+{
+    return ((struct job_page *)view)->crumb;
+}
+
+static const struct job_detail *detail_of(const struct job_page *page)
+{
+    const struct job_detail *detail = console_picture(page->view.console)->job;
+    return detail && detail->id == page->job ? detail : NULL;
+}
+
+/* --- steps --- */
+
+static const struct {
+    const char *symbol;
+    unsigned style;
+} step_looks[STEP_STATE_COUNT] = {
+    [STEP_PENDING] = {"·", ROLE_DIM},
+    [STEP_RUNNING] = {"▶", ROLE_ACTIVE},
+    [STEP_DONE] = {"●", ROLE_OK},
+    [STEP_FAILED] = {"✖", ROLE_CRITICAL},
+    [STEP_SKIPPED] = {"–", ROLE_DIM},
+    [STEP_UNDONE] = {"!", ROLE_WARNING},
+};
+
+static void add_step(struct text *text, const struct job_step_record *step, int64_t now_us)
+{
+    bool known = (unsigned)step->state < STEP_STATE_COUNT;
+    unsigned style = known ? step_looks[step->state].style : ROLE_UNKNOWN;
+    char head[64], took[FORMAT_SIZE] = "";
+    int64_t end_us = step->ended_us ? step->ended_us : now_us;
+    if (step->started_us)
+        format_duration(end_us - step->started_us, took);
+    str_format(head, sizeof head, "%s %-8s %6s  ", known ? step_looks[step->state].symbol : "?",
+        step_state_word(step->state), took);
+    char *tail = xasprintf("%s%s%s", step->command && step->command[0] ? step->command : step->name,
+        step->host[0] ? "  on " : "", step->host);
+    text_add_pair(text, style, head, step->state == STEP_PENDING ? ROLE_DIM : ROLE_NORMAL, tail);
+    free(tail);
+    if (step->state == STEP_RUNNING && step->progress && step->progress[0])
+        text_addf(text, ROLE_ACTIVE, "      %s", step->progress);
+    if (step->outcome && step->outcome[0])
+        text_addf(text, step->state == STEP_FAILED ? ROLE_CRITICAL : ROLE_DIM, "      %s", step->outcome);
+}
+
+static void job_update(struct view *view)
+{
+    struct job_page *page = (struct job_page *)view;
+    const struct job_detail *detail = detail_of(page);
+    if (!detail)
+        return;
+    int64_t now_us = console_freshness(view->console).now_us;
+    bool ended = detail->job.ended_us != 0;
+    text_clear(page->steps);
+    vec_each (&detail->steps.items, const struct job_step_record, step)
+        add_step(page->steps, step, ended ? detail->job.ended_us : now_us);
+    if (detail->job.state == JOB_FAILED)
+        text_add(page->steps, ROLE_WARNING, "\nThe job failed. l shows the site's log, Esc goes back.");
+}
+
+static void job_wish(struct view *view, struct wish *wish)
+{
+    wish->job = ((struct job_page *)view)->job;
+}
+
+/* --- drawing --- */
+
+static double done_fraction(const struct job_detail *detail)
+{
+    if (detail->job.state == JOB_DONE)
+        return 1;
+    if (detail->job.progress_pct >= 0)
+        return detail->job.progress_pct / 100.0;
+    size_t done = 0, count = detail->steps.items.count;
+    vec_each (&detail->steps.items, const struct job_step_record, step)
+        done += step->state == STEP_DONE || step->state == STEP_SKIPPED;
+    return count ? (double)done / (double)count : (double)NAN;
+}
+
+static void draw_head(const struct job_page *page, const struct job_detail *detail, struct area area)
+{
+    const struct job_record *job = &detail->job;
+    struct shown_state state = shown_job(job);
+    struct freshness freshness = console_freshness(page->view.console);
+    char at[LINES_TIME_SIZE], took[FORMAT_SIZE];
+    unsigned style = concern_style(state.concern);
+    int x = area_textf(area, 0, 0, style | STYLE_BOLD, "%s %s", state.symbol, state.word) + 2;
+    x += area_text(area, x, 0, ROLE_TITLE, job->action) + 1;
+    area_text(area, x, 0, ROLE_TITLE, job->object);
+    if (job->started_us)
+        format_duration((job->ended_us ? job->ended_us : freshness.now_us) - job->started_us, took);
+    else
+        str_copy(took, sizeof took, "–");
+    area_textf(area, 0, 1, ROLE_DIM, "asked by %s at %s, took %s", job->who[0] ? job->who : "?",
+        lines_time(job->created_us, freshness.now_us, at), took);
+    area_textf(area, 0, 2, ROLE_DIM, "reason: %s", job->reason[0] ? job->reason : "none given");
+    area_text(area, 0, 3, style, job->message);
+    gauge_draw(
+        area_sub(area, 0, 0, area.width < 60 ? area.width : 60, area.height), 4, done_fraction(detail), style, "");
+}
+
+static void job_draw(struct view *view, struct area area)
+{
+    struct job_page *page = (struct job_page *)view;
+    const struct job_detail *detail = detail_of(page);
+    if (!detail || !detail->found) {
+        layout_empty(area, ROLE_DIM, detail ? "there is no such job in the store" : "reading the job…");
+        return;
+    }
+    int head = area.height >= HEAD_ROWS + 4 ? HEAD_ROWS + 1 : area.height >= 3 ? 1 : 0;
+    draw_head(page, detail, area_sub(area, 0, 0, area.width, head));
+    text_draw(page->steps, area_sub(area, 0, head, area.width, area.height - head));
+}
+
+/* --- keys --- */
+
+static void cancel(struct job_page *page, const struct job_detail *detail)
+{
+    struct console *console = page->view.console;
+    if (!detail || shown_job(&detail->job).concern != CONCERN_ACTIVE) {
+        console_say(console, ROLE_DIM, "the job is not running");
+        return;
+    }
+    if (!page->cancelling) {
+        page->cancelling = true;
+        console_say(console, ROLE_WARNING, "x again cancels the job and undoes what it did; any other key does not");
+        return;
+    }
+    json_t *request = json_object();
+    json_put_text(request, "command", "cancel");
+    json_put_i64(request, "job", page->job);
+    (void)console_ask_engine(console, request);
+    console_say(console, ROLE_ACTIVE, "asked the engine to cancel: the steps show what is undone");
+}
+
+static bool job_key(struct view *view, int key)
+{
+    struct job_page *page = (struct job_page *)view;
+    const struct job_detail *detail = detail_of(page);
+    int command = keymap_command(&keymap, key);
+    if (command == JOB_CANCEL) {
+        cancel(page, detail);
+        return true;
+    }
+    page->cancelling = false;
+    switch (command) {
+    case JOB_LOGS:
+        if (detail && detail->job.site[0]) {
+            struct subject site = subject_of(KIND_SITE, detail->job.site);
+            console_push(view->console, logs_new(view->console, &site));
+        } else {
+            console_say(view->console, ROLE_DIM, "the job is about no site");
+        }
+        return true;
+    default:
+        return text_key(page->steps, key);
+    }
+}
+
+static size_t job_keymaps(struct view *view, const struct keymap **maps, size_t max)
+{
+    (void)view;
+    if (max < 2)
+        return 0;
+    maps[0] = &keymap;
+    maps[1] = &text_keymap;
+    return 2;
+}
+
+static const struct view_ops job_ops = {
+    .name = "job",
+    .free = job_free,
+    .crumb = job_crumb,
+    .update = job_update,
+    .wish = job_wish,
+    .draw = job_draw,
+    .key = job_key,
+    .keymaps = job_keymaps,
+};
