@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# What lab tests share: a lab of their own, an engine on it, waiting for conditions, and results as tests/run reads them
+# ("ok NAME", "not ok NAME: why", "skip NAME: why"). A test is a function test_NAME; run_tests runs them in order.
+
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.." || exit 2
+BUILD=${DOGWATCH_BUILD:-$PWD/build}
+export DOGWATCH=$BUILD/dogwatch
+LAB_TEST=${LAB_TEST:-t$$}
+INTERVAL_S=2
+engine_pid=
+
+lab() { tests/lab/lab "$1" --name "$LAB_TEST" "${@:2}"; }
+dog() { "$DOGWATCH" --fleet "$FLEET" --state "$STATE" "$@"; }
+report() { dog --report "$@" --format json 2>/dev/null; }
+
+# wait_for SECONDS WHAT COMMAND…: until the command succeeds; says what it waited for in vain
+wait_for() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if [ $SECONDS -ge $deadline ]; then
+            why="waited in vain: $what"
+            return 1
+        fi
+        read -r -t 0.1 <> <(:) || true
+    done
+}
+
+# rows REPORT JQ-CONDITION…: is there a row like this?
+has_row() { report "$1" | jq -e --arg a "${3:-}" --arg b "${4:-}" "any(.rows[]; $2)"; }
+value() { report "$1" | jq -r --arg a "${3:-}" "[.rows[] | $2][0]"; }
+
+start_engine() {
+    "$DOGWATCH" engine --fleet "$FLEET" --state "$STATE" 2>>"$STATE/engine.log" &
+    engine_pid=$!
+    wait_for 20 "the engine's socket" test -S "$SOCKET"
+}
+kill_engine() { # SIGNAL
+    kill "-$1" "$engine_pid" 2>/dev/null
+    wait "$engine_pid" 2>/dev/null
+    engine_pid=
+}
+all_up() { report hosts | jq -e '(.rows | length) > 0 and all(.rows[]; .state == "up")'; }
+sites_known() { report sites | jq -e '(.rows | length) >= 5 and all(.rows[]; .state == "running")'; }
+fresh_except() { report hosts | jq -e --arg h "$1" 'all(.rows[] | select(.host != $h); .state == "up" and .age_s < 6)'; }
+
+finish_lab() {
+    [ -z "$engine_pid" ] || kill_engine KILL
+    lab down >/dev/null 2>&1
+}
+
+# lab_begin UP-OPTION…: skips the whole program where there can be no lab
+lab_begin() {
+    trap finish_lab EXIT
+    trap 'exit 130' INT TERM HUP
+    lab up --interval ${INTERVAL_S}s "$@" >"/tmp/dogwatch-lab-$LAB_TEST.log" 2>&1
+    local status=$?
+    if [ $status = 77 ]; then
+        echo "skip lab: $(tail -n 1 "/tmp/dogwatch-lab-$LAB_TEST.log")"
+        exit 0
+    elif [ $status != 0 ]; then
+        cat "/tmp/dogwatch-lab-$LAB_TEST.log"
+        echo "not ok lab: it did not come up"
+        exit 1
+    fi
+    rm -f "/tmp/dogwatch-lab-$LAB_TEST.log"
+    eval "$(lab env)"
+}
+
+# Every test_… function in the order of the file; ONLY=pattern runs some.
+run_tests() {
+    local name failed=0
+    for name in $(grep -o '^test_[a-z0-9_]*' "$0"); do
+        [[ $name == ${ONLY:-*} ]] || continue
+        why=
+        if "$name"; then
+            echo "ok $name"
+        else
+            failed=1
+            echo "not ok $name: ${why:-see above}"
+            [ -z "${VERBOSE:-}" ] || { report hosts; report sites; report jobs; report timeline; tail -n 20 "$STATE/engine.log"; } | cut -c1-2000
+        fi
+    done
+    return $failed
+}

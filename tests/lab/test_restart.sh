@@ -1,0 +1,98 @@
+#!/bin/bash
+# The first action on real hosts: restart with plan, journal, gate, and an engine that dies in the middle.
+. "$(dirname "$0")/lib/testing.sh"
+lab_begin
+start_engine || { echo "not ok engine: $why"; exit 1; }
+
+started() { value containers 'select(.container == $a) | .started' "$1"; }
+job() { report jobs | jq -c '.rows[0]'; }
+job_is() { report jobs | jq -e --argjson n "$1" --arg s "$2" '.rows[] | select(.job == $n) | .state == $s'; }
+job_ended() { report jobs | jq -e --argjson n "$1" '.rows[] | select(.job == $n) | .state != "running" and .state != "planned"'; }
+
+test_the_lab_is_ready() {
+    wait_for 30 "sites running" sites_known
+}
+test_a_dry_run_says_the_plan_and_changes_nothing() {
+    local before after plan
+    before=$(lab exec mosh01 podman inspect -f '{{.State.StartedAt}}' kleingarten.example-web)
+    plan=$(dog restart kleingarten.example --dry-run) || { why="exit status $?"; return 1; }
+    after=$(lab exec mosh01 podman inspect -f '{{.State.StartedAt}}' kleingarten.example-web)
+    why="plan: $plan"
+    [ "$before" = "$after" ] && grep -q 'mosh01: stop kleingarten.example-web' <<<"$plan" && grep -q 'undo: ' <<<"$plan" &&
+        report jobs | jq -e '.rows | length == 0' >/dev/null
+}
+restart_works() { # SITE CONTAINER
+    local before after
+    before=$(started "$2")
+    why=$(dog restart "$1" --yes --wait --reason "a test" 2>&1) || return 1
+    after=$(started "$2")
+    wait_for 6 "a new start of $2 (was $before, is $after)" eval "[ \"\$(started $2)\" '>' '$before' ]" &&
+        report jobs | jq -e --arg s "$1" '.rows[0] | .state == "done" and .object == $s and .reason == "a test" and .progress_pct == 100' >/dev/null &&
+        wait_for 6 "the timeline" has_row timeline '.kind == "container.restarted" or .kind == "container.started"'
+}
+test_restart_works_on_podman() { restart_works kleingarten.example kleingarten.example-web; }
+test_restart_works_on_docker() { restart_works tuinder.example tuinder.example-web; }
+test_restart_works_with_two_containers() {
+    restart_works example.org example.org-web && wait_for 6 "both" has_row containers '.container == "example.org-app" and .state == "running"'
+}
+test_restart_of_a_discovered_site_works() { restart_works stray-cache stray-cache; }
+test_json_has_the_steps() {
+    local out
+    out=$(dog restart chorus.example --yes --wait --json) || { why="exit status $?: $out"; return 1; }
+    why=$out
+    jq -e '.state == "done" and (.steps | length) == 5 and all(.steps[]; .state == "done" and .host == "mosh02" and .started != null and .ended != null and (.command | length) > 0) and .steps[2].name == "restart" and .steps[2].undo != null' <<<"$out" >/dev/null
+}
+test_a_wrong_name_gets_the_nearest() {
+    why=$(dog restart chorus.exmaple --yes 2>&1) && return 1
+    grep -q 'did you mean "chorus.example"' <<<"$why"
+}
+test_without_a_terminal_and_yes_nothing_happens() {
+    local before
+    before=$(report jobs | jq '.rows | length')
+    why=$(dog restart chorus.example </dev/null 2>&1) && return 1
+    [ "$(report jobs | jq '.rows | length')" = "$before" ]
+}
+test_a_failed_gate_says_what_it_saw() {
+    lab exec mosh01 podman exec kleingarten.example-web sh -c 'mv /var/www/index.html /var/www/index.gone' || return 1
+    why=$(dog restart kleingarten.example --yes --wait 2>&1)
+    local status=$?
+    lab exec mosh01 podman exec kleingarten.example-web sh -c 'mv /var/www/index.gone /var/www/index.html'
+    [ $status = 1 ] && grep -q 'HTTP 404, wanted 200' <<<"$why" && grep -q 'dogwatch log --site kleingarten.example' <<<"$why" &&
+        report jobs | jq -e '.rows[0].state == "failed"' >/dev/null
+}
+test_the_lease_is_free_after_a_job() {
+    why="a lease is left"
+    ! lab exec mosh01 ls /var/lib/dogwatch/sites/ 2>/dev/null | grep -q '\.lease$'
+}
+# Kill the engine while a job runs, at several moments; whatever happened, in the end the job is over and the site runs.
+test_an_engine_killed_in_the_middle_leaves_the_site_running() {
+    local delay number
+    for delay in 0.05 0.3 0.8 1.5 3; do
+        number=$(dog restart chorus.example --yes --json | jq -r .job)
+        read -r -t "$delay" <> <(:) || true
+        kill_engine KILL
+        start_engine || return
+        wait_for 60 "job $number over (killed after $delay s)" job_ended "$number" &&
+            wait_for 20 "chorus.example runs (killed after $delay s)" has_row sites '.site == "chorus.example" and .state == "running" and .age_s < 6' || return
+    done
+}
+test_a_second_job_on_the_same_site_is_refused_with_the_holder() {
+    local number
+    number=$(dog restart example.org --yes --json | jq -r .job)
+    why=$(dog restart example.org --yes 2>&1) && return 1
+    grep -q "job $number" <<<"$why" && wait_for 60 "the first one done" job_is "$number" done
+}
+test_a_host_that_is_unknown_refuses_a_restart() {
+    lab cut mosh02
+    wait_for 10 "unknown" has_row hosts '.host == "mosh02" and .state == "unknown"'
+    why=$(dog restart chorus.example --yes --wait 2>&1)
+    local status=$?
+    lab heal mosh02
+    wait_for 30 "up" all_up
+    [ $status != 0 ] && grep -q 'mosh02' <<<"$why"
+}
+test_the_audit_chain_holds() {
+    why=$(dog audit verify 2>&1)
+}
+
+run_tests
