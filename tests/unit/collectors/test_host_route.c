@@ -79,6 +79,18 @@ static void jumps_are_followed_to_the_first(void **state)
     host_route_free(route);
 }
 
+static void four_jumps_are_not_too_many(void **state)
+{
+    (void)state;
+    static const char *const hosts[][2] = {{"a", "b"}, {"b", "c"}, {"c", "d"}, {"d", "e"}, {"e", NULL}};
+    struct fleet fleet = FLEET(hosts);
+    struct host_route *route;
+    assert_int_equal(host_route_new(&fleet, &fleet.hosts.items[0], "/state", "viewer", &route, NULL), ERR_OK);
+    assert_string_equal(host_route_target(route)->jump->jump->jump->jump->name, "e");
+    host_route_free(route);
+    forget(&fleet);
+}
+
 static void assert_refused(struct fleet fleet, const char *says)
 {
     struct host_route *route = (struct host_route *)1;
@@ -120,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_direct_host_has_no_jump),
         cmocka_unit_test(jumps_are_followed_to_the_first),
+        cmocka_unit_test(four_jumps_are_not_too_many),
         cmocka_unit_test(rings_and_unknown_jumps_are_refused),
         cmocka_unit_test(without_a_home_the_users_known_hosts_are_not_read),
     };

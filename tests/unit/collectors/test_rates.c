@@ -309,6 +309,17 @@ static void a_start_told_late_costs_no_second_interval(void **state)
     rates_free(rates);
 }
 
+static void a_start_in_the_future_of_a_clock_set_back_costs_nothing(void **state)
+{
+    (void)state;
+    struct rates *rates = rates_new(INTERVAL_US);
+    int64_t future = 2000000000000 + 1015 * USEC_PER_SEC; /* the same start all the time */
+    DROP(applied(rates, (struct at){.seq = 1, .started_us = future}, BOX(0, 0)));
+    assert_near(
+        container(applied(rates, (struct at){.seq = 2, .started_us = future}, BOX(1000000, 0)), CONTAINER_CPU), 10);
+    rates_free(rates);
+}
+
 static void another_container_has_no_rate_yet(void **state)
 {
     (void)state;
@@ -342,6 +353,7 @@ int main(void)
         cmocka_unit_test(any_counter_that_steps_back_tells_of_a_new_start),
         cmocka_unit_test(a_start_told_by_the_inventory_begins_anew),
         cmocka_unit_test(a_start_told_late_costs_no_second_interval),
+        cmocka_unit_test(a_start_in_the_future_of_a_clock_set_back_costs_nothing),
         cmocka_unit_test(another_container_has_no_rate_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
