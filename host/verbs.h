@@ -34,9 +34,9 @@ void subscribe_begin(struct session *session);
 
 /* host/inventory.c */
 verb_handler verb_inventory, verb_site_status;
-/* host/site.c */
+/* host/site/site.c */
 verb_handler verb_site_start, verb_site_stop, verb_site_restart;
-/* host/lease.c */
+/* host/site/lease.c */
 verb_handler verb_lease_take, verb_lease_renew, verb_lease_release;
 /* host/logs.c */
 verb_handler verb_logs_tail, verb_logs_follow;
