@@ -23,13 +23,13 @@ struct label {
     char *name, *value;
 };
 
-enum role { ROLE_COMPUTE = 1, ROLE_PROXY = 2, ROLE_STORAGE = 4, ROLE_BACKUP = 8 };
+enum fleet_role { ROLE_COMPUTE = 1, ROLE_PROXY = 2, ROLE_STORAGE = 4, ROLE_BACKUP = 8 };
 
 struct host_def {
     char *name, *address, *user; /* user: "dogwatch" unless given */
     uint16_t port;               /* 22 unless given */
     char *jump;                  /* name of another host, or NULL */
-    unsigned roles;              /* of enum role; compute unless given */
+    unsigned roles;              /* of enum fleet_role; compute unless given */
     VEC(struct label) labels;
     struct place place;
 };
