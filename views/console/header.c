@@ -87,20 +87,34 @@ static void tally_add(struct tally *tally, struct shown_state state)
     }
 }
 
-static int draw_tally(struct area area, int x, const char *heading, struct tally *tally)
+/* "● 5 up"; compact, where there is little room: "●5". */
+static int draw_tally(struct area area, int x, const char *heading, const struct tally *tally, bool compact)
 {
     x += area_text(area, x, 0, ROLE_DIM, heading);
     if (tally->count == 0)
         return x + area_text(area, x, 0, ROLE_DIM, " none") + 3;
     for (int concern = CONCERN_CRITICAL; concern >= CONCERN_NONE; concern--) /* the worst first */
         for (size_t i = 0; i < tally->count; i++) {
-            if ((int)tally->groups[i].state.concern != concern)
-                continue;
-            unsigned style = concern == CONCERN_NONE ? ROLE_DIM : concern_style(tally->groups[i].state.concern);
-            x += area_textf(area, x, 0, style, " %s %zu %s", tally->groups[i].state.symbol, tally->groups[i].count,
-                tally->groups[i].state.word);
+            const struct shown_state *state = &tally->groups[i].state;
+            unsigned style = concern == CONCERN_NONE ? ROLE_DIM : concern_style(state->concern);
+            if ((int)state->concern == concern)
+                x += compact ? area_textf(area, x, 0, style, " %s%zu", state->symbol, tally->groups[i].count)
+                             : area_textf(
+                                   area, x, 0, style, " %s %zu %s", state->symbol, tally->groups[i].count, state->word);
         }
     return x + 3;
+}
+
+static int tally_columns(const char *heading, const struct tally *tally)
+{
+    char text[96];
+    int columns = text_columns(heading) + (tally->count ? 3 : 8);
+    for (size_t i = 0; i < tally->count; i++) {
+        str_format(text, sizeof text, " %s %zu %s", tally->groups[i].state.symbol, tally->groups[i].count,
+            tally->groups[i].state.word);
+        columns += text_columns(text);
+    }
+    return columns;
 }
 
 static void draw_jobs(struct area area, int x, const struct job_list *jobs)
@@ -124,8 +138,9 @@ static void draw_counts(struct console *console, struct area area)
         tally_add(&hosts, shown_host(&snapshot->hosts[i], freshness));
     for (size_t i = 0; i < snapshot->site_count; i++)
         tally_add(&sites, shown_site(&snapshot->sites[i], freshness));
-    int x = draw_tally(area, 0, "hosts", &hosts);
-    x = draw_tally(area, x, "sites", &sites);
+    bool compact = tally_columns("hosts", &hosts) + tally_columns("sites", &sites) > area.width + 3;
+    int x = draw_tally(area, 0, "hosts", &hosts, compact);
+    x = draw_tally(area, x, "sites", &sites, compact);
     if (picture->jobs)
         draw_jobs(area, x, picture->jobs);
 }

@@ -87,7 +87,7 @@ static void show_question(struct restart *restart)
     if (restart->reason[0])
         text_addf(text, ROLE_ACCENT, "\nReason: %s", restart->reason);
     char question[160];
-    str_format(question, sizeof question, "Restart %s now?  y yes   r give a reason   N no", restart->site);
+    str_format(question, sizeof question, "Restart %s now? (r: give a reason)", restart->site);
     set_dialog(restart, STAGE_QUESTION, dialog_confirm(title_of(restart), text, question));
 }
 

@@ -10,6 +10,7 @@
 #include "base/sanitize.h"
 
 enum { COLUMNS_MAX = 32, SYMBOL_COLUMNS = 2, SPARK_MIN = 10, SPARK_MAX = 16, SPARK_PRIORITY = 3 };
+enum { NAME_MOST = 30, WORDS_MOST = 24, NO_WORDS_PRIORITY = 8 };
 
 struct rows {
     enum row_kind kind;
@@ -107,7 +108,8 @@ static void spark_cell(struct rows *rows, const char *key, struct table_cell *ou
         peak = spark->values[i] > peak ? spark->values[i] : peak;
     out->spark = spark->values;
     out->spark_count = spark->count;
-    out->spark_max = peak > 20 ? NAN : 20; /* an idle row is a flat line, not noise blown up to full height */
+    double least = rows->kind == ROWS_HOSTS ? 20 : 5;
+    out->spark_max = peak > least ? NAN : least; /* an idle row is a flat line, not noise blown up to full height */
     if (out->style == ROLE_NORMAL)
         out->style = ROLE_CHART1;
 }
@@ -272,6 +274,37 @@ static bool matches(const struct subject *scope, const char *host, const char *s
             vec_push(&rows->items, object);                                                                            \
     }
 
+/* The name is what a person looks for: where it fits it is not cut. A column of words that need reading (why a host is
+ * away, how a site differs) takes room while there are such words, and none otherwise. */
+static size_t longest_text(const struct rows *rows, const struct column *column)
+{
+    size_t longest = 0;
+    vec_each (&rows->items, const void *const, item) {
+        const char *text = column->get(*item, column, rows->freshness).text;
+        size_t length = text ? strnlen(text, NAME_MOST) : 0;
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+static void fit_columns(struct rows *rows)
+{
+    for (size_t i = 0; i < rows->column_count; i++) {
+        const struct column *column = rows->columns[i];
+        if (!column || column->kind != VALUE_TEXT)
+            continue;
+        bool is_words = strcmp(column->key, "reason") == 0 || strcmp(column->key, "drift") == 0;
+        int longest = i == 0 || is_words ? (int)longest_text(rows, column) : 0;
+        int most = i == 0 ? NAME_MOST : WORDS_MOST;
+        if (i == 0 || is_words)
+            rows->table_columns[i].min_width = longest < column->min_width ? column->min_width
+                                               : longest < most            ? longest
+                                                                           : most;
+        if (is_words)
+            rows->table_columns[i].priority = longest > 0 ? column->priority : NO_WORDS_PRIORITY;
+    }
+}
+
 static void add_state(struct rows *rows, const struct snapshot *snapshot, const struct subject *scope)
 {
     if (rows->kind == ROWS_HOSTS)
@@ -297,6 +330,7 @@ void rows_update(
         ADD_ALL(picture->jobs->items.items, picture->jobs->items.count, struct job_record, host, site)
     if (rows->kind == ROWS_TIMELINE && picture->events && subject_is(&picture->events->of, scope))
         ADD_ALL(picture->events->list.items.items, picture->events->list.items.count, struct event, host, site)
+    fit_columns(rows);
     table_refresh(rows->table, rows->items.count);
 }
 

@@ -24,7 +24,7 @@ static const struct page_field fields[] = {
 };
 
 static const struct page_chart charts[] = {
-    {"CPU", "% of a core", {"cpu_pct", NULL}, {NULL, NULL}, NULL, 20, format_pct},
+    {"CPU", "%", {"cpu_pct", NULL}, {NULL, NULL}, NULL, 5, format_pct},
     {"Memory", NULL, {"mem_used_bytes", NULL}, {NULL, NULL}, "mem_limit_bytes", 0, format_bytes},
     {"Network", NULL, {"net_rx_bytes_s", "net_tx_bytes_s"}, {"rx", "tx"}, NULL, 1024, format_rate},
     {0},

@@ -1,6 +1,7 @@
 /* Turning pieces of the picture into lines of text. Everything passes tui/text, which sanitises it. */
 #include "views/pages/lines.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -51,6 +52,28 @@ static unsigned priority_style(uint8_t priority)
     return priority == 4 ? ROLE_WARNING : ROLE_NORMAL;
 }
 
+/* Colours of log lines (CSI sequences, ECMA-48 5.4) say nothing here: leave them out, so that the words can be read.
+ * What is no such sequence stays, and is made harmless when it is added to the text. */
+static char *without_colours(const char *text)
+{
+    char *out = xstrdup(text), *to = out;
+    for (const char *at = text; *at;) {
+        if (at[0] != '\x1b' || at[1] != '[') {
+            *to++ = *at++;
+            continue;
+        }
+        const char *end = at + 2;
+        while (*end >= 0x20 && *end <= 0x3f) /* parameters and intermediates */
+            end++;
+        bool whole = *end >= 0x40 && *end <= 0x7e;
+        if (!whole)
+            *to++ = *at;
+        at = whole ? end + 1 : at + 1;
+    }
+    *to = '\0';
+    return out;
+}
+
 static void add_line(struct text *text, const struct log_tail_line *line, int64_t now_us, bool with_origin)
 {
     char at[LINES_TIME_SIZE], head[LINES_TIME_SIZE + 160];
@@ -62,7 +85,9 @@ static void add_line(struct text *text, const struct log_tail_line *line, int64_
             (unsigned long long)line->dropped);
         return;
     }
-    text_add_pair(text, ROLE_DIM, head, priority_style(line->priority), line->text);
+    char *words = without_colours(line->text);
+    text_add_pair(text, ROLE_DIM, head, priority_style(line->priority), words);
+    free(words);
 }
 
 bool lines_of_log(struct text *text, const struct picture *picture, const struct subject *of, bool with_origin)

@@ -90,14 +90,32 @@ static bool field_value(const struct page *page, const void *object, const struc
     return true;
 }
 
+/* Words that have to be read whole: a row of their own. */
+static bool is_words(const struct page_field *field)
+{
+    return strcmp(field->key, "reason") == 0 || strcmp(field->key, "drift") == 0;
+}
+
+static int draw_words(const struct page *page, const void *object, struct area area)
+{
+    int y = 0;
+    for (const struct page_field *field = page->screen->fields; field->name && y < area.height; field++) {
+        struct layout_field value;
+        char text[FIELD_SIZE];
+        if (is_words(field) && field_value(page, object, field, &value, text))
+            y += layout_fields(area_row(area, y), &value, 1);
+    }
+    return y;
+}
+
 /* Returns the rows used: at most `rows`, in one or two columns. */
-static int draw_fields(const struct page *page, const void *object, struct area area, int rows)
+static int draw_figures(const struct page *page, const void *object, struct area area, int rows)
 {
     struct layout_field fields[FIELDS_MAX];
     char texts[FIELDS_MAX][FIELD_SIZE];
     size_t count = 0;
     for (const struct page_field *field = page->screen->fields; field->name && count < FIELDS_MAX; field++)
-        count += field_value(page, object, field, &fields[count], texts[count]);
+        count += !is_words(field) && field_value(page, object, field, &fields[count], texts[count]);
     size_t columns = area.width >= TWO_FIELD_COLUMNS ? 2 : 1;
     size_t each = (count + columns - 1) / columns;
     if (each > (size_t)rows)
@@ -108,6 +126,12 @@ static int draw_fields(const struct page *page, const void *object, struct area 
         layout_fields(area_sub(area, (int)column * width, 0, width - 1, (int)each), &fields[first], number);
     }
     return (int)each;
+}
+
+static int draw_fields(const struct page *page, const void *object, struct area area)
+{
+    int words = draw_words(page, object, area), left = area.height - words;
+    return words + draw_figures(page, object, area_sub(area, 0, words, area.width, left), left);
 }
 
 /* --- charts --- */
@@ -262,7 +286,7 @@ static void draw_wide(const struct page *page, const void *object, struct area a
     int left = area.width * 9 / 20;
     struct area figures = area_sub(area, 0, 0, left - 1, area.height);
     draw_state(page, object, area_row(figures, 0));
-    int rows = draw_fields(page, object, area_sub(figures, 0, 1, figures.width, 8), 8) + 1;
+    int rows = draw_fields(page, object, area_sub(figures, 0, 1, figures.width, 9)) + 1;
     draw_charts(page, object, area_sub(figures, 0, rows, figures.width, figures.height - rows), 1);
     draw_all_panes(page, area_sub(area, left + 1, 0, area.width - left - 1, area.height));
 }
@@ -271,7 +295,7 @@ static void draw_narrow(const struct page *page, const void *object, struct area
 {
     draw_state(page, object, area_row(area, 0));
     int room = area.height - 1, fields = room >= 16 ? 4 : room >= 10 ? 3 : room >= 6 ? 2 : 0;
-    int y = 1 + draw_fields(page, object, area_sub(area, 0, 1, area.width, fields), fields);
+    int y = 1 + draw_fields(page, object, area_sub(area, 0, 1, area.width, fields));
     int charts = area.height - y >= CHART_ROWS + 6 ? CHART_ROWS + 1 : 0;
     draw_charts(page, object, area_sub(area, 0, y, area.width, charts),
         area.width >= 90   ? 3
