@@ -174,6 +174,10 @@ static void test_a_site_that_does_not_stop_whole_is_not_left_half_stopped(void *
     assert_changes("stop bb, stop aa, start bb");
     assert_non_null(strstr(info.message, "db did not stop"));
     assert_non_null(strstr(info.message, "running now: db, app"));
+    fake_engine_write(&tree, "podman", APP ".stop", "stuck");
+    fake_engine_write(&tree, "podman", DB ".stop", "0");
+    assert_int_equal(ask(verb_site_restart, ARGS), ERR_FAILED);
+    assert_changes("stop bb");
 }
 
 static void test_a_paused_container_refuses_before_anything_is_done(void **state)

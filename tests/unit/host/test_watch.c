@@ -47,8 +47,10 @@ static int remove_host(void **state)
 {
     (void)state;
     watch_free(watch);
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
     tree_remove(&tree);
     return 0;
 }
@@ -108,6 +110,8 @@ static void test_the_end_of_a_process_is_noticed_once(void **state)
     kill(child, SIGKILL);
     assert_true(await(ID, &event));
     assert_int_equal(event.kind, RUNTIME_PODMAN);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    child = -1;
     assert_int_equal(watch_wait(watch, 0, events, 8), 0);
 }
 
