@@ -44,6 +44,7 @@ static enum err run_status(struct call *call, struct err_info *info)
     json_put_text(call->ok, "store_notice", store.notice[0] ? store.notice : NULL);
     json_put_i64(call->ok, "hosts_up", reports.totals.hosts_up);
     json_put_i64(call->ok, "hosts_unknown", reports.totals.hosts_unknown);
+    json_put_i64(call->ok, "hosts_untried", reports.totals.hosts_untried);
     return ERR_OK;
 }
 

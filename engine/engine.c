@@ -21,6 +21,7 @@
 
 #include "base/cli.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/paths.h"
@@ -71,10 +72,12 @@ static void predict(struct engine *engine, const struct fleet *fleet, const stru
                     volumes * recent_bytes_each(KIND_VOLUME, engine->interval_us);
     uint64_t disk = series_predicted_bytes(KIND_HOST, fleet->hosts.count) + series_predicted_bytes(KIND_SITE, sites) +
                     series_predicted_bytes(KIND_CONTAINER, containers) + series_predicted_bytes(KIND_VOLUME, volumes);
-    log_info("%zu hosts, %zu sites, %zu containers, %zu volumes: the newest hour takes up to %zu MiB of memory%s, "
-             "their history %" PRIu64 " MiB of disk",
-        fleet->hosts.count, sites, containers, volumes, memory >> 20,
-        memory > RECENT_BUDGET_BYTES ? " (more than there may be: not all will have one)" : "", disk >> 20);
+    char room[2][FORMAT_SIZE];
+    log_info("%zu hosts, %zu sites, %zu containers, %zu volumes: the newest hour takes up to %s of memory%s, "
+             "their history %s of disk",
+        fleet->hosts.count, sites, containers, volumes, format_bytes((double)memory, room[0]),
+        memory > RECENT_BUDGET_BYTES ? " (more than there may be: not all will have one)" : "",
+        format_bytes((double)disk, room[1]));
 }
 
 static void put_fleet(struct engine *engine, const struct fleet *fleet)

@@ -99,6 +99,15 @@ static const char *clean(const char *text, char out[LINE_BYTES])
     return out;
 }
 
+/* Below the step it is about. */
+static void print_note(const char *text, FILE *out)
+{
+    char line[LINE_BYTES];
+    clean(text, line);
+    if (line[0])
+        fprintf(out, "             %s\n", line);
+}
+
 static void print_step(const struct job_step_record *step, FILE *out)
 {
     static const char *const marks[STEP_STATE_COUNT] = {
@@ -109,16 +118,15 @@ static void print_step(const struct job_step_record *step, FILE *out)
         [STEP_SKIPPED] = "-",
         [STEP_UNDONE] = "<",
     };
-    char took[FORMAT_SIZE] = "", command[LINE_BYTES], outcome[LINE_BYTES], host[LINE_BYTES];
+    char took[FORMAT_SIZE] = "", command[LINE_BYTES], host[LINE_BYTES];
     if (step->started_us && step->ended_us)
         format_duration(step->ended_us - step->started_us, took);
     fprintf(out, "  %s %-8s %-14s %-12s %7s  %s\n", (unsigned)step->state < STEP_STATE_COUNT ? marks[step->state] : "?",
         step_state_word(step->state), step->name, clean(step->host, host), took, clean(step->command, command));
-    clean(step->outcome, outcome);
-    if (!outcome[0] && step->state == STEP_RUNNING)
-        clean(step->progress, outcome);
-    if (outcome[0])
-        fprintf(out, "             %s\n", outcome);
+    if (step->outcome && step->outcome[0])
+        print_note(step->outcome, out);
+    else if (step->state == STEP_RUNNING)
+        print_note(step->progress, out);
 }
 
 static void print_head(const struct job_record *job, FILE *out)
@@ -161,11 +169,10 @@ static void print_changes(const struct job_view *before, const struct job_view *
     for (size_t i = 0; i < now->steps.items.count; i++) {
         const struct job_step_record *step = &now->steps.items.items[i];
         const struct job_step_record *old = i < before->steps.items.count ? &before->steps.items.items[i] : NULL;
-        bool news = old ? old->state != step->state || !same_text(old->progress, step->progress) ||
-                              !same_text(old->outcome, step->outcome)
-                        : step->state != STEP_PENDING;
-        if (news)
+        if (old ? old->state != step->state : step->state != STEP_PENDING)
             print_step(step, out);
+        else if (old && step->state == STEP_RUNNING && !same_text(old->progress, step->progress))
+            print_note(step->progress, out);
     }
     if (job_has_ended(now->job.state))
         print_end(&now->job, out);

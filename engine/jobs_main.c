@@ -163,10 +163,12 @@ int job_main(int argc, char **argv)
 
 static bool print_audit(void *count, const struct audit_entry *entry)
 {
-    char at[CLOCK_RFC3339_SIZE], who[64], action[64], object[128], text[512];
+    char at[CLOCK_RFC3339_SIZE], uid[32] = "", who[64], action[64], object[128], text[512];
     ++*(size_t *)count;
-    printf("%6" PRId64 "  %s  %s (%lu)  %s %s  %s\n", entry->id, clock_rfc3339(entry->at_us, 0, at),
-        clean(entry->who, who, sizeof who), (unsigned long)entry->uid, clean(entry->action, action, sizeof action),
+    if (entry->uid != (uid_t)-1) /* the engine itself, in that person's name */
+        str_format(uid, sizeof uid, " (%lu)", (unsigned long)entry->uid);
+    printf("%6" PRId64 "  %s  %s%s  %s %s  %s\n", entry->id, clock_rfc3339(entry->at_us, 0, at),
+        clean(entry->who, who, sizeof who), uid, clean(entry->action, action, sizeof action),
         clean(entry->object, object, sizeof object), clean(entry->text, text, sizeof text));
     return true;
 }

@@ -307,6 +307,7 @@ static void lose(struct present *present, struct present_host *host, enum err co
 {
     struct host_state before = host->state;
     bool was_up = before.status == HOST_UP;
+    host->tried = true;
     host->state.status = HOST_UNKNOWN;
     host->state.reason_code = code;
     str_copy(host->state.reason, sizeof host->state.reason, reason);
@@ -453,6 +454,7 @@ static void add_to_totals(const void *node, VISIT visit, void *out)
         return;
     totals->hosts_up += host->state.status == HOST_UP;
     totals->hosts_unknown += host->state.status != HOST_UP;
+    totals->hosts_untried += host->state.status != HOST_UP && !host->tried;
     if (host->state.status == HOST_UP)
         totals->lag_worst_ms = fmax(totals->lag_worst_ms, host->state.metrics[HOST_LAG]);
 }

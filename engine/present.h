@@ -46,7 +46,8 @@ void present_check_silence(struct present *present, int64_t now_us);
 
 struct present_totals {
     uint32_t hosts_up, hosts_unknown;
-    double lag_worst_ms; /* NaN where no host is up */
+    uint32_t hosts_untried; /* of the unknown: neither reached nor given up since the engine began */
+    double lag_worst_ms;    /* NaN where no host is up */
 };
 struct present_totals present_totals(const struct present *present);
 

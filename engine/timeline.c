@@ -182,7 +182,7 @@ void timeline_host(const struct present_writer *writer, const struct host_state 
         tell(writer, &subject, "host.rebooted", now_us, "%s was rebooted", after->name);
     if (after->status == HOST_UP && before->status != HOST_UP) {
         char age[FORMAT_SIZE] = "";
-        if (before->since_us)
+        if (before->since_us && before->reason_code != ERR_OK) /* it was lost, not new */
             format_age(now_us - before->since_us, age);
         tell(writer, &subject, "host.up", now_us, "%s answers%s%s", after->name, age[0] ? " after " : "", age);
     } else if (after->status == HOST_UNKNOWN &&

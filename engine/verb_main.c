@@ -4,12 +4,14 @@
 #include "engine/verb_main.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "actions/action.h"
 #include "base/cli.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/paths.h"
 #include "base/sanitize.h"
@@ -18,6 +20,8 @@
 #include "engine/spawn.h"
 
 #define ANSWER_BYTES 512
+#define FIRST_REPORTS_US (15 * USEC_PER_SEC)
+#define ASK_AGAIN_MS 100
 #define PLAN_TIMEOUT_US (INT64_C(120) * 1000000)
 
 struct verb {
@@ -149,6 +153,25 @@ static enum err plan_and_run(struct verb *verb, int *status, struct err_info *in
     return result;
 }
 
+static int64_t hosts_untried(struct verb *verb)
+{
+    json_t *answer, *request = json_object();
+    int64_t count = 0;
+    json_put_text(request, "command", "status");
+    if (client_request(verb->client, request, CLIENT_TIMEOUT_US, &answer, NULL) == ERR_OK)
+        json_get_i64(answer, "hosts_untried", &count);
+    json_decref(answer);
+    return count;
+}
+
+/* An engine that has just begun knows nothing yet that a plan could rest on. */
+static void wait_for_first_reports(struct verb *verb)
+{
+    int64_t deadline_us = clock_mono_us() + FIRST_REPORTS_US;
+    while (hosts_untried(verb) > 0 && clock_mono_us() < deadline_us)
+        poll(NULL, 0, ASK_AGAIN_MS);
+}
+
 static enum err run_verb(struct verb *verb, int *status, struct err_info *info)
 {
     bool started = false;
@@ -157,8 +180,10 @@ static enum err run_verb(struct verb *verb, int *status, struct err_info *info)
         fprintf(stderr, "started an engine for %s\n", verb->state_dir);
     if (result == ERR_OK)
         result = client_open(verb->state_dir, &verb->client, info);
-    if (result == ERR_OK)
+    if (result == ERR_OK) {
+        wait_for_first_reports(verb);
         result = plan_and_run(verb, status, info);
+    }
     client_free(verb->client);
     return result;
 }
