@@ -41,7 +41,7 @@ static void print_text(const struct log_entry *entry, bool colour, FILE *out)
     sanitize(unit, sizeof unit, from, strlen(from));
     fprintf(out, colour ? "\033[2m%s\033[0m \033[36m%s\033[0m \033[1m%s\033[0m " : "%s %s %s ", stamp, host, unit);
     if (entry->dropped) {
-        fprintf(out, "… %llu line%s left out by the rate limit\n", (unsigned long long)entry->dropped,
+        fprintf(out, "… %llu line%s dropped by the rate limit\n", (unsigned long long)entry->dropped,
             entry->dropped == 1 ? "" : "s");
         return;
     }
@@ -65,7 +65,7 @@ static void print_json(const struct log_entry *entry, FILE *out)
     json_object_set_new(object, "priority", entry->priority > 7 ? json_null() : json_integer(entry->priority));
     json_put_i64(object, "dropped", (int64_t)entry->dropped);
     json_put_text(object, "text", entry->text);
-    json_dumpf(object, out, JSON_COMPACT);
+    json_dumpf(object, out, JSON_COMPACT | JSON_ENSURE_ASCII); /* a terminal may be reading */
     fputc('\n', out);
     json_decref(object);
 }
@@ -90,21 +90,38 @@ struct log_request {
 /* The query gives the newest first; they are printed the other way round. */
 struct printed_lines {
     const struct log_request *request;
+    const struct log_place *place; /* what came behind it is left to follow(); NULL: nothing is */
+    size_t left;                   /* how many more are wanted */
     VEC(char *) lines;
 };
+
+/* Whether it came after the place was taken: then it is in the place's newest days behind their ID, or in a newer day.
+ */
+static bool came_later(const struct log_place *place, const struct log_entry *entry)
+{
+    int32_t newest = 0;
+    for (size_t i = 0; i < sizeof place->days / sizeof place->days[0]; i++) {
+        if (place->days[i].day == entry->day)
+            return entry->id > place->days[i].id;
+        newest = place->days[i].day > newest ? place->days[i].day : newest;
+    }
+    return entry->day > newest;
+}
 
 static bool keep_line(void *arg, const struct log_entry *entry)
 {
     struct printed_lines *printed = arg;
     char *text = NULL;
     size_t length = 0;
+    if (printed->place && came_later(printed->place, entry))
+        return true;
     FILE *memory = open_memstream(&text, &length);
     if (!memory)
         return false;
     log_entry_print(entry, printed->request->format, printed->request->colour, memory);
     fclose(memory);
     vec_push(&printed->lines, text);
-    return true;
+    return --printed->left > 0;
 }
 
 static bool print_line(void *arg, const struct log_entry *entry)
@@ -114,10 +131,14 @@ static bool print_line(void *arg, const struct log_entry *entry)
     return !ferror(stdout);
 }
 
-static enum err print_found(struct log_reader *reader, const struct log_request *request, struct err_info *info)
+static enum err print_found(
+    struct log_reader *reader, const struct log_request *request, const struct log_place *place, struct err_info *info)
 {
-    struct printed_lines printed = {.request = request};
-    enum err err = log_query(reader, &request->filter, keep_line, &printed, info);
+    struct log_filter filter = request->filter;
+    struct printed_lines printed = {.request = request, .place = place, .left = filter.limit ? filter.limit : SIZE_MAX};
+    if (place) /* lines that are passed over do not count */
+        filter.limit = 0;
+    enum err err = log_query(reader, &filter, keep_line, &printed, info);
     for (size_t i = printed.lines.count; i-- > 0;) {
         if (!err)
             fputs(printed.lines.items[i], stdout);
@@ -217,7 +238,7 @@ static enum err run(const char *state_dir, const struct log_request *request, st
     if (!err)
         err = log_place_now(reader, &place, info);
     if (!err)
-        err = print_found(reader, request, info);
+        err = print_found(reader, request, request->follow ? &place : NULL, info);
     if (!err && request->follow)
         err = follow(reader, request, &place, info);
     if (!err && fflush(stdout) && errno != EPIPE)
@@ -270,6 +291,8 @@ int log_main(int argc, char **argv)
         err = err_set(&info, ERR_INVALID, "--format %s is unknown; there are: text, json", format);
     if (!err)
         err = parse_times(since, until, lines, &request.filter, &info);
+    if (!err && request.follow && until)
+        err = err_set(&info, ERR_INVALID, "--follow has no end: leave out --until");
     if (err)
         goto out;
     signal(SIGPIPE, SIG_IGN);
