@@ -37,7 +37,7 @@ struct column;
 typedef struct value column_get(const void *object, const struct column *column, struct freshness freshness);
 
 enum {
-    COLUMN_REPORT = 1, /* in reports (CSV, JSON, text with --wide) */
+    COLUMN_REPORT = 1, /* in CSV and JSON reports */
     COLUMN_TABLE = 2,  /* on screens and in text reports */
 };
 

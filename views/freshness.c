@@ -11,8 +11,10 @@
 struct freshness freshness_of(const struct snapshot *snapshot, int64_t now_us)
 {
     int64_t limit_us = STALE_INTERVALS * snapshot->interval_us;
-    return (struct freshness){
+    struct freshness freshness = {
         .now_us = now_us, .limit_us = limit_us > STALE_AT_LEAST_US ? limit_us : STALE_AT_LEAST_US};
+    freshness.silent = freshness_engine_silent(freshness, snapshot);
+    return freshness;
 }
 
 bool freshness_is_stale(struct freshness freshness, int64_t seen_us)
@@ -80,7 +82,9 @@ struct shown_state shown_site(const struct site_state *site, struct freshness fr
         [SITE_STOPPED] = CONCERN_NONE,
         [SITE_MISSING] = CONCERN_CRITICAL,
         [SITE_CONFLICT] = CONCERN_CRITICAL};
-    if (site->status == SITE_UNKNOWN || (site->seen_us && freshness_is_stale(freshness, site->seen_us)))
+    /* One that was never seen (missing) has no age: it is as good as the engine's word. */
+    bool stale = site->seen_us ? freshness_is_stale(freshness, site->seen_us) : freshness.silent;
+    if (site->status == SITE_UNKNOWN || stale)
         return *unknown();
     if (site->status == SITE_STOPPED && site->declared)
         return shown(site_status_word(site->status), CONCERN_CRITICAL); /* declared sites are to run */

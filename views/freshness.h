@@ -14,6 +14,7 @@
 struct freshness {
     int64_t now_us;
     int64_t limit_us; /* older than that is stale */
+    bool silent;      /* freshness_engine_silent */
 };
 
 struct freshness freshness_of(const struct snapshot *snapshot, int64_t now_us);
