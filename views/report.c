@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/paths.h"
 #include "base/sanitize.h"
+#include "base/name.h"
 #include "tui/cells.h"
 
 /* --- rows
@@ -46,7 +47,7 @@ static enum err gather_jobs(
 {
     enum err err = store_read_jobs(reader, 0, &rows->jobs, info);
     vec_each (&rows->jobs.items, const struct job_record, job)
-        if (job->created_us >= request->since_us || job->state == JOB_RUNNING)
+        if (job->created_us >= request->since_us || shown_job(job).concern == CONCERN_ACTIVE)
             vec_push(&rows->objects, job);
     return err;
 }
@@ -153,7 +154,7 @@ static bool is_critical(enum row_kind kind, const void *object, struct freshness
     }
 }
 
-/* --- JSON
+/* --- JSON: the text as the host said it; what is not ASCII is escaped, so that a terminal that shows it is safe
  * ------------------------------------------------------------------------------------------------------------- */
 
 static json_t *json_number(const struct column *column, double number)
@@ -189,7 +190,7 @@ static void write_json_text(FILE *out, const char *text)
     json_put_text(object, "t", text);
     json_t *string = json_object_get(object, "t");
     if (string)
-        json_dumpf(string, out, JSON_ENCODE_ANY | JSON_COMPACT);
+        json_dumpf(string, out, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
     else
         fputs("\"\"", out);
     json_decref(object);
@@ -208,7 +209,7 @@ static void write_json(const struct rows *rows, enum row_kind kind, FILE *out)
         for (size_t c = 0; c < count; c++)
             put_value(row, &columns[c], column_value(&columns[c], rows->objects.items[i], rows->freshness));
         fputs(i ? ",\n" : "\n", out);
-        json_dumpf(row, out, JSON_COMPACT);
+        json_dumpf(row, out, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
         json_decref(row);
     }
     fputs(rows->objects.count ? "\n]}\n" : "]}\n", out);
@@ -274,11 +275,13 @@ static void write_csv(const struct rows *rows, enum row_kind kind, FILE *out)
  * ------------------------------------------------------------------------------------------------------------- */
 
 #define TEXT_COLUMNS_MAX 64
+#define TEXT_WIDTH_LEAST 8 /* a column is not cut to less */
 
 struct text_table {
     const struct column *columns[TEXT_COLUMNS_MAX];
     int widths[TEXT_COLUMNS_MAX];
     size_t count;
+    bool colour;
 };
 
 static void measure(struct text_table *table, const struct rows *rows)
@@ -318,18 +321,58 @@ static void drop_columns(struct text_table *table, int width)
     }
 }
 
-static void write_padded(FILE *out, const struct text_table *table, size_t c, const char *text)
+/* What is left is cut where it is widest. */
+static void narrow_columns(struct text_table *table, int width)
 {
+    int excess;
+    while (width && (excess = total_width(table) - width) > 0) {
+        size_t most = 0;
+        for (size_t c = 1; c < table->count; c++)
+            if (table->widths[c] > table->widths[most])
+                most = c;
+        if (table->widths[most] <= TEXT_WIDTH_LEAST)
+            return;
+        int narrower = table->widths[most] - excess;
+        table->widths[most] = narrower < TEXT_WIDTH_LEAST ? TEXT_WIDTH_LEAST : narrower;
+    }
+}
+
+/* Cut text (already sanitised) to so many columns, with "…" where something is gone. */
+static void cut_text(char *text, int width)
+{
+    size_t length = strlen(text);
+    if (text_columns(text) <= width)
+        return;
+    while (length > 0 && (text_columns(text) > width - 1 || length + sizeof "…" > COLUMN_TEXT_SIZE))
+        text[length = utf8_whole_length(text, length - 1)] = '\0';
+    str_copy(text + length, COLUMN_TEXT_SIZE - length, "…");
+}
+
+static const char *ansi_of(unsigned style)
+{
+    static const char *const colours[ROLE_COUNT] = {[ROLE_OK] = "\033[32m",
+        [ROLE_WARNING] = "\033[1;33m",
+        [ROLE_CRITICAL] = "\033[1;31m",
+        [ROLE_UNKNOWN] = "\033[35m",
+        [ROLE_ACTIVE] = "\033[36m",
+        [ROLE_HEADER] = "\033[1m"};
+    return colours[style & STYLE_ROLE_MASK];
+}
+
+static void write_cell(FILE *out, const struct text_table *table, size_t c, unsigned style, char text[COLUMN_TEXT_SIZE])
+{
+    cut_text(text, table->widths[c]);
     int padding = table->widths[c] - text_columns(text);
-    bool right = column_is_right_aligned(table->columns[c]);
-    fprintf(out, "%s%*s%s", c ? "  " : "", right ? padding : 0, "", text);
-    if (!right && c + 1 < table->count)
-        fprintf(out, "%*s", padding, "");
+    bool right = column_is_right_aligned(table->columns[c]), last = c + 1 == table->count;
+    const char *ansi = table->colour ? ansi_of(style) : NULL;
+    fprintf(out, "%s%*s", c ? "  " : "", right ? padding : 0, "");
+    fprintf(out, "%s%s%s", ansi ? ansi : "", text, ansi ? "\033[0m" : "");
+    fprintf(out, "%*s%s", right || last ? 0 : padding, "", last ? "\n" : "");
 }
 
 static void write_text(const struct rows *rows, const struct report_request *request, FILE *out)
 {
-    struct text_table table = {.count = 0};
+    struct text_table table = {.colour = request->colour};
     char text[COLUMN_TEXT_SIZE];
     size_t count;
     const struct column *columns = columns_of(request->kind, &count);
@@ -338,14 +381,16 @@ static void write_text(const struct rows *rows, const struct report_request *req
             table.columns[table.count++] = &columns[c];
     measure(&table, rows);
     drop_columns(&table, request->width);
-    for (size_t c = 0; c < table.count; c++)
-        write_padded(out, &table, c, table.columns[c]->title);
-    fputc('\n', out);
-    vec_each (&rows->objects, const void *const, object) {
-        for (size_t c = 0; c < table.count; c++)
-            write_padded(out, &table, c, column_text(table.columns[c], *object, rows->freshness, text));
-        fputc('\n', out);
+    narrow_columns(&table, request->width);
+    for (size_t c = 0; c < table.count; c++) {
+        str_copy(text, sizeof text, table.columns[c]->title);
+        write_cell(out, &table, c, ROLE_HEADER, text);
     }
+    vec_each (&rows->objects, const void *const, object)
+        for (size_t c = 0; c < table.count; c++) {
+            column_text(table.columns[c], *object, rows->freshness, text);
+            write_cell(out, &table, c, column_style(table.columns[c], *object, rows->freshness), text);
+        }
     if (!rows->objects.count)
         fprintf(out, "(no %s)\n", row_kind_word(request->kind));
 }
@@ -429,7 +474,7 @@ static enum err make(const char *state_dir, const struct report_request *request
 int report_main(int argc, char **argv)
 {
     const char *format = "text", *output = NULL, *since = "24h";
-    struct report_request request = {.width = terminal_width()};
+    struct report_request request = {.width = 0};
     const struct cli_option options[] = {
         {"format", "text|csv|json", "how to write it (text)", &format, NULL},
         {"output", "FILE", "where to: the file is replaced whole or not at all (standard output)", &output, NULL},
@@ -461,6 +506,8 @@ int report_main(int argc, char **argv)
         goto out;
     request.kind = (enum row_kind)kind;
     request.format = (enum report_format)chosen;
+    request.width = output ? 0 : terminal_width();
+    request.colour = request.width && !getenv("NO_COLOR");
     char *state_dir = paths_state_dir(cli.state_dir);
     err = make(state_dir, &request, output, &critical, &info);
     free(state_dir);

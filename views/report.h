@@ -16,7 +16,8 @@ struct report_request {
     enum report_format format;
     int64_t since_us;        /* jobs and timeline: nothing older; 0: everything */
     const char *site, *host; /* only rows of these; NULL: all */
-    int width;               /* of text; 0: as wide as it takes */
+    int width;               /* of text: no line is longer; 0: as wide as it takes */
+    bool colour;             /* of text: ANSI colours for headings and states */
 };
 
 /* Write the report. *critical: a row shows something critical, or the engine is silent. ERR_NOT_FOUND where the site or
