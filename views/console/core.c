@@ -12,10 +12,10 @@
 #include "tui/dialog.h"
 #include "tui/input.h"
 #include "tui/layout.h"
+#include "views/console/action_dialog.h"
 #include "views/console/help.h"
 #include "views/console/list.h"
 #include "views/console/objects.h"
-#include "views/console/restart.h"
 #include "views/console/screens.h"
 
 enum { DEPTH_MAX = 16, COUNTS_FROM_ROWS = 12 };
@@ -48,7 +48,7 @@ struct console {
     struct input *palette, *filter; /* the history of each lives as long as the console */
     struct input *typing;           /* one of the two, or NULL */
     struct dialog *dialog;
-    struct restart *restart;
+    struct action_dialog *asked;
     char message[512];
     unsigned message_style;
     console_ask *ask;
@@ -89,7 +89,7 @@ void console_free(struct console *console)
     input_free(console->palette);
     input_free(console->filter);
     dialog_free(console->dialog);
-    restart_free(console->restart);
+    action_dialog_free(console->asked);
     picture_clear(&console->picture);
     free(console);
 }
@@ -176,9 +176,9 @@ int64_t console_ask_engine(struct console *console, json_t *request)
     return console->last_ticket;
 }
 
-struct restart **console_restart(struct console *console)
+struct action_dialog **console_action_dialog(struct console *console)
 {
-    return &console->restart;
+    return &console->asked;
 }
 
 void console_quit(struct console *console)
@@ -262,7 +262,7 @@ void console_reply(struct console *console, int64_t ticket, json_t *answer, cons
         console_say(console, failed ? ROLE_CRITICAL : ROLE_OK, "%s", failed ? info->message : "the engine is running");
         return;
     }
-    if (!restart_reply(console, ticket, answer, info) && info->code != ERR_OK)
+    if (!action_dialog_reply(console, ticket, answer, info) && info->code != ERR_OK)
         console_say(console, ROLE_CRITICAL, "%s", info->message);
 }
 
@@ -390,8 +390,8 @@ static void view_key(struct console *console, int key)
 void console_key(struct console *console, int key)
 {
     console->message[0] = '\0';
-    if (console->restart) {
-        restart_key(console, key);
+    if (console->asked) {
+        action_dialog_key(console, key);
     } else if (console->dialog) {
         if (dialog_key(console->dialog, key) != DIALOG_OPEN) {
             dialog_free(console->dialog);
@@ -444,5 +444,5 @@ void console_draw(struct console *console, struct cells *cells)
         input_draw_candidates(console->palette, body);
     if (console->dialog)
         dialog_draw(console->dialog, cells_area(cells));
-    restart_draw(console, cells_area(cells));
+    action_dialog_draw(console, cells_area(cells));
 }

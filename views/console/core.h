@@ -50,9 +50,9 @@ int64_t console_ask_engine(struct console *console, json_t *request); /* returns
 
 /* --- among the console's own files -------------------------------------------------------------------------------- */
 
-struct restart;
-struct dialog;
-struct restart **console_restart(struct console *console); /* the one being asked about, or NULL */
+struct action_dialog;
+/* What is being asked about; *it is NULL while nothing is. */
+struct action_dialog **console_action_dialog(struct console *console);
 struct view *console_top(const struct console *console);
 size_t console_depth(const struct console *console);
 struct view *console_view(const struct console *console, size_t index);

@@ -206,7 +206,7 @@ static size_t list_keymaps(struct view *view, const struct keymap **maps, size_t
     if (list->screen->keymap && count < max)
         maps[count++] = list->screen->keymap;
     if (rows_object_kind(list->screen->kind) != KIND_COUNT && count < max)
-        maps[count++] = &objects_keymap;
+        maps[count++] = objects_keymap();
     if (count < max)
         maps[count++] = &table_keymap;
     return count;

@@ -5,17 +5,30 @@
 #include <string.h>
 
 #include "tui/style.h"
-#include "views/console/restart.h"
+#include "views/console/action_dialog.h"
 #include "views/pages/page.h"
 #include "views/pages/logs.h"
 
-enum command { OBJECT_RESTART = 1, OBJECT_LOGS };
+enum { OBJECT_LOGS = 1, OBJECT_ACTION /* and the following: rows of the table of actions */ };
+enum { BINDINGS_MAX = 32 };
 
-static const struct key_binding bindings[] = {
-    {'R', OBJECT_RESTART, "restart", "restart", "Restart the site: shows the plan first, changes nothing before y", 3},
-    {'l', OBJECT_LOGS, "logs", "logs", "The log of this object, followed", 3},
-};
-const struct keymap objects_keymap = KEYMAP("Object", bindings);
+/* Made once from the table of actions, on the drawing thread. */
+const struct keymap *objects_keymap(void)
+{
+    static struct key_binding bindings[BINDINGS_MAX];
+    static struct keymap keymap = {.context = "Object", .bindings = bindings};
+    if (keymap.count > 0)
+        return &keymap;
+    int command = OBJECT_ACTION;
+    for (const struct action *action = action_first(); action; action = action_next(action), command++) {
+        int key;
+        if (keymap.count + 1 < BINDINGS_MAX && keys_parse(action->key, &key))
+            bindings[keymap.count++] = (struct key_binding){key, command, action->name, action->name, action->help, 3};
+    }
+    bindings[keymap.count++] =
+        (struct key_binding){'l', OBJECT_LOGS, "logs", "logs", "the log of this object, followed", 3};
+    return &keymap;
+}
 
 bool objects_exists(const struct console *console, const struct subject *subject)
 {
@@ -59,33 +72,63 @@ void objects_open(struct console *console, const struct subject *subject)
     console_push(console, page_new(console, subject));
 }
 
-static void restart_selected(struct console *console, const struct subject *subject)
+/* What the action is for: the object itself, or the site it belongs to. */
+static bool target_of(
+    struct console *console, const struct action *action, const struct subject *subject, struct subject *out)
 {
-    const char *site = objects_site(console, subject);
+    *out = *subject;
+    if (subject->kind == action->object_kind)
+        return true;
+    if (action->object_kind != KIND_SITE) {
+        console_say(console, ROLE_WARNING, "%s is for a %s", action->name, object_kind_word(action->object_kind));
+        return false;
+    }
+    *out = subject_of(KIND_SITE, objects_site(console, subject));
     if (subject->kind == KIND_HOST)
-        console_say(console, ROLE_WARNING, "restart works on sites: Enter shows what runs on %s", subject->key);
-    else if (!site[0])
-        console_say(console, ROLE_WARNING, "%s belongs to no site that could be restarted", subject->key);
-    else
-        restart_begin(console, site);
+        console_say(console, ROLE_WARNING, "%s is for sites: Enter shows what runs on %s", action->name, subject->key);
+    else if (!out->key[0])
+        console_say(console, ROLE_WARNING, "%s belongs to no site", subject->key);
+    return out->key[0] != '\0';
+}
+
+static bool selected_object(struct console *console, struct subject *out)
+{
+    struct view *top = console_top(console);
+    if (!top->ops->selected || !top->ops->selected(top, out)) {
+        console_say(console, ROLE_WARNING, "nothing is selected");
+        return false;
+    }
+    if (out->kind == KIND_COUNT || !objects_exists(console, out)) {
+        console_say(console, ROLE_WARNING, out->kind == KIND_COUNT ? "select a site first" : "%s is gone", out->key);
+        return false;
+    }
+    return true;
+}
+
+void objects_act(struct console *console, const struct action *action)
+{
+    struct subject subject, target;
+    if (selected_object(console, &subject) && target_of(console, action, &subject, &target))
+        action_dialog_open(console, action, &target);
+}
+
+static const struct action *action_of(int command)
+{
+    const struct action *action = action_first();
+    for (int i = OBJECT_ACTION; action && i < command; i++)
+        action = action_next(action);
+    return action;
 }
 
 bool objects_key(struct console *console, int key)
 {
-    int command = keymap_command(&objects_keymap, key);
-    struct view *top = console_top(console);
+    int command = keymap_command(objects_keymap(), key);
     struct subject subject;
-    if (!command || !top->ops->selected)
+    if (!command || !console_top(console)->ops->selected)
         return false;
-    if (!top->ops->selected(top, &subject)) {
-        console_say(console, ROLE_WARNING, "nothing is selected");
-        return true;
-    }
-    if (!objects_exists(console, &subject))
-        console_say(console, ROLE_WARNING, "%s is gone", subject.key);
-    else if (command == OBJECT_RESTART)
-        restart_selected(console, &subject);
-    else
+    if (command >= OBJECT_ACTION)
+        objects_act(console, action_of(command));
+    else if (selected_object(console, &subject))
         console_push(console, logs_new(console, &subject));
     return true;
 }

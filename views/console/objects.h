@@ -4,13 +4,17 @@
 
 #include "views/console/core.h"
 
-extern const struct keymap objects_keymap; /* restart, logs */
+const struct keymap *objects_keymap(void); /* logs, and every row of actions/action.h */
 
-/* True where the key is one of objects_keymap: it was done, or the person was told why it cannot be. */
+/* True where the key is one of that keymap: it was done, or the person was told why it cannot be. */
 bool objects_key(struct console *console, int key);
 
 /* Open the object's page; says so where the object is gone. */
 void objects_open(struct console *console, const struct subject *subject);
+
+/* Ask about an action on the selected object, or say why that cannot be. */
+struct action;
+void objects_act(struct console *console, const struct action *action);
 
 /* The name of the site an object belongs to, "" where it belongs to none or is not there any more. Borrowed. */
 const char *objects_site(const struct console *console, const struct subject *subject);

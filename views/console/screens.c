@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "actions/action.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "views/console/help.h"
 #include "views/console/list.h"
+#include "views/console/objects.h"
 
 static void go_help(struct console *console)
 {
@@ -57,6 +59,9 @@ static void complete(
     for (size_t i = 0; i < SCREEN_COUNT; i++)
         if (str_starts(screens[i].word, typed) && strlen(screens[i].word) > 1)
             add(list, screens[i].word, screens[i].help);
+    for (const struct action *action = action_first(); action; action = action_next(action))
+        if (str_starts(action->name, typed))
+            add(list, action->name, action->help);
 }
 const struct input_completion screens_completion = {.complete = complete};
 
@@ -93,6 +98,11 @@ enum err screens_run(struct console *console, const char *line, struct err_info 
         return ERR_OK;
     str_format(word, sizeof word, "%.*s", (int)length, line);
     const struct screen *screen = find_screen(word);
+    const struct action *action = action_find(word);
+    if (action) {
+        objects_act(console, action);
+        return ERR_OK;
+    }
     const char *filter = line + length + strspn(line + length, " ");
     if (!screen)
         return unknown_word(word, info);

@@ -222,7 +222,7 @@ static size_t page_keymaps(struct view *view, const struct keymap **maps, size_t
     if (max < 3)
         return 0;
     maps[0] = &page_keymap;
-    maps[1] = &objects_keymap;
+    maps[1] = objects_keymap();
     maps[2] = focused(page)->kind == PANE_CHILDREN ? &table_keymap : &text_keymap;
     return 3;
 }
