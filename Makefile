@@ -75,8 +75,13 @@ unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/
 below = $(if $(filter host,$(1)),base host,$(call take_until,$(1),$(LAYERS)))
 take_until = $(if $(2),$(firstword $(2)) $(if $(filter $(1),$(firstword $(2))),,$(call take_until,$(1),$(wordlist 2,99,$(2)))))
 
+# An archive: a program takes only what it uses of it, so that a piece for one layer does not need that layer elsewhere.
+$(BUILD)/support.a: $(call objects,tests/support)
+	@rm -f $@
+	@ar rcs $@ $^
+
 define unit_rules
-$(BUILD)/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(foreach l,$(call below,$(1)),$(call objects,$(l))) $(call objects,tests/support)
+$(BUILD)/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(foreach l,$(call below,$(1)),$(call objects,$(l))) $(BUILD)/support.a
 	@mkdir -p $$(@D)
 	@echo "  link     $$@"
 	@$$(CC) $$(LDFLAGS) -o $$@ $$(filter-out $(BUILD)/obj/host/main.o,$$^) $$(LIBS) -lcmocka $(if $(filter tui views,$(1)),-lvterm)
@@ -118,7 +123,7 @@ style:
 # bench/NAME.c is a program linked with every layer, bench/NAME.sh a script; each prints its figures and what they mean.
 
 BENCH_PROGRAMS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(PRODUCT_OBJECTS) $(call objects,tests/support)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(PRODUCT_OBJECTS) $(BUILD)/support.a
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 bench-programs: $(BENCH_PROGRAMS)
