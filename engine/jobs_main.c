@@ -193,7 +193,7 @@ static enum err verify_audit(struct store_reader *reader, int *status, struct er
     if (result == ERR_OK)
         result = store_read_audit(reader, 0, count_audit, &count, info);
     if (result == ERR_OK)
-        printf("%zu entries, each fits the one before it\n", count);
+        printf("%zu %s, each fits the one before it\n", count, count == 1 ? "entry" : "entries");
     return result;
 }
 

@@ -1,0 +1,364 @@
+/* `dogwatch restart` and its like against a scripted engine: what is asked, what is printed, how it exits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "actions/action.h"
+#include "engine/socket.h"
+#include "engine/verb_main.h"
+#include "store/audit.h"
+#include "store/jobs.h"
+#include "store/store.h"
+#include "tests/unit/engine/state_dir.h"
+
+#define OUTPUT_BYTES 65536
+
+struct fixture {
+    char *dir;
+    struct store *store;
+    struct server *server;
+    pthread_mutex_t mutex;
+    char asked[512];          /* the commands but status, "plan run" */
+    json_t *run;              /* the last request to run */
+    const char *plan_text;    /* NULL: refuse */
+    enum job_state end_state; /* of the job that run begins; JOB_RUNNING: it goes on */
+};
+
+static char output[OUTPUT_BYTES], errors[OUTPUT_BYTES];
+
+/* --- the scripted engine --------------------------------------------------------------------------------------------
+ */
+
+static int64_t make_job(struct fixture *f)
+{
+    struct job_record job = {.action = "restart",
+        .object_kind = KIND_SITE,
+        .object = "shop",
+        .site = "shop",
+        .host = "alpha",
+        .who = "ada",
+        .state = f->end_state,
+        .progress_pct = -1,
+        .started_us = clock_wall_us(),
+        .message = "hostile \x1b[31m words",
+        .plan_json = xstrdup("{}")};
+    assert_int_equal(store_job_create(f->store, &job, NULL), ERR_OK);
+    struct job_step_record step = {.job_id = job.id,
+        .name = "restart",
+        .host = "alpha",
+        .command = "stop, start",
+        .state = f->end_state == JOB_DONE ? STEP_DONE : STEP_FAILED,
+        .started_us = clock_wall_us(),
+        .ended_us = clock_wall_us(),
+        .outcome = "as told"};
+    assert_int_equal(store_job_step_put(f->store, &step, NULL), ERR_OK);
+    int64_t id = job.id;
+    job_record_free(&job);
+    return id;
+}
+
+static json_t *refuse(const char *code, const char *message)
+{
+    return json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", message);
+}
+
+static json_t *answer_run(struct fixture *f, const json_t *request)
+{
+    json_decref(f->run);
+    f->run = json_deep_copy(request);
+    return json_pack("{s:{s:I}}", "ok", "job", (json_int_t)make_job(f));
+}
+
+static json_t *answer_locked(struct fixture *f, const char *command, const json_t *request)
+{
+    char before[sizeof f->asked];
+    if (strcmp(command, "status") == 0)
+        return json_pack("{s:{s:i}}", "ok", "hosts_untried", 0);
+    str_copy(before, sizeof before, f->asked);
+    str_format(f->asked, sizeof f->asked, "%s%s%s", before, before[0] ? " " : "", command);
+    if (strcmp(command, "run") == 0)
+        return answer_run(f, request);
+    if (strcmp(command, "cancel") == 0)
+        return json_pack("{s:{}}", "ok");
+    if (!f->plan_text)
+        return refuse("not-found", "no site is called \"shop\"");
+    return json_pack(
+        "{s:{s:{s:s},s:s,s:[s,s]}}", "ok", "plan", "action", "restart", "text", f->plan_text, "expect", "id-1", "id-2");
+}
+
+static json_t *answer(void *owner, const struct peer *peer, const json_t *request)
+{
+    struct fixture *f = owner;
+    (void)peer;
+    pthread_mutex_lock(&f->mutex);
+    json_t *result = answer_locked(f, json_get_text(request, "command"), request);
+    pthread_mutex_unlock(&f->mutex);
+    return result;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    pthread_mutex_init(&f->mutex, NULL);
+    f->dir = state_dir_new();
+    f->plan_text = "1. stop it\n2. start it\x1b[2J\n";
+    f->end_state = JOB_DONE;
+    assert_int_equal(store_open(f->dir, &f->store, NULL), ERR_OK);
+    assert_int_equal(server_start(f->dir, answer, f, &f->server, NULL), ERR_OK);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    server_free(f->server);
+    store_close(f->store);
+    json_decref(f->run);
+    state_dir_free(f->dir);
+    free(f);
+    return 0;
+}
+
+/* --- running a subcommand -------------------------------------------------------------------------------------------
+ */
+
+static void read_file(const char *directory, const char *name, char *out)
+{
+    char *path = paths_join(directory, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, out, OUTPUT_BYTES - 1) : 0;
+    out[length > 0 ? length : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+    free(path);
+}
+
+/* The words of a command line without a terminal; gives the exit status and fills output and errors. */
+static int run(struct fixture *f, int (*subcommand)(int, char **), const char *const *words)
+{
+    char *argv[16];
+    int argc = 0;
+    while (*words)
+        argv[argc++] = (char *)*words++;
+    argv[argc++] = "--state";
+    argv[argc++] = f->dir;
+    argv[argc] = NULL;
+    char *out = paths_join(f->dir, "out"), *err = paths_join(f->dir, "err");
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+        dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+        dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+        int status = subcommand(argc, argv);
+        fflush(NULL);
+        _exit(status);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    free(out);
+    free(err);
+    read_file(f->dir, "out", output);
+    read_file(f->dir, "err", errors);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define RUN(f, subcommand, ...) run(f, subcommand, (const char *const[]){__VA_ARGS__, NULL})
+
+static json_t *parse_output(void)
+{
+    json_t *value = NULL;
+    struct err_info info = {0};
+    if (json_parse(output, strlen(output), &value, &info) != ERR_OK)
+        fail_msg("%s: %s", info.message, output);
+    return value;
+}
+
+/* --- actions --------------------------------------------------------------------------------------------------------
+ */
+
+static void dry_run_prints_the_plan_clean_and_runs_nothing(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--dry-run"), 0);
+    assert_string_equal(f->asked, "plan");
+    assert_non_null(strstr(output, "1. stop it\n2. start it"));
+    assert_null(strchr(output, '\x1b'));
+}
+
+static void without_a_terminal_and_yes_nothing_is_run(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, verb_main, "restart", "shop"), 2);
+    assert_string_equal(f->asked, "plan");
+    assert_non_null(strstr(errors, "--yes"));
+}
+
+static void what_is_run_is_what_was_planned_and_why(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--reason", "it hangs"), 0);
+    assert_string_equal(f->asked, "plan run");
+    const json_t *expect = json_object_get(f->run, "expect");
+    assert_int_equal(json_array_size(expect), 2);
+    assert_string_equal(json_string_value(json_array_get(expect, 1)), "id-2");
+    assert_string_equal(json_get_text(f->run, "reason"), "it hangs");
+    assert_string_equal(json_get_text(f->run, "object"), "shop");
+    assert_non_null(strstr(output, "job 1"));
+}
+
+static void refusal_of_the_engine_is_printed_and_exits_2(void **state)
+{
+    struct fixture *f = *state;
+    f->plan_text = NULL;
+    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--wait"), 2);
+    assert_string_equal(f->asked, "plan");
+    assert_non_null(strstr(errors, "no site is called"));
+}
+
+static void exit_status_of_wait_is_that_of_the_job(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        enum job_state state;
+        int status;
+    } cases[] = {{JOB_DONE, 0}, {JOB_FAILED, 1}, {JOB_CANCELLED, 1}, {JOB_UNDONE, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        f->end_state = cases[i].state;
+        assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--wait"), cases[i].status);
+        assert_non_null(strstr(output, job_state_word(cases[i].state)));
+        assert_non_null(strstr(output, "as told"));
+        assert_null(strchr(output, '\x1b'));
+    }
+}
+
+static void json_is_one_object_on_standard_output(void **state)
+{
+    struct fixture *f = *state;
+    f->end_state = JOB_FAILED;
+    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--wait", "--json"), 1);
+    json_t *job = parse_output();
+    int64_t id = 0;
+    assert_true(json_get_i64(job, "job", &id));
+    assert_string_equal(json_get_text(job, "state"), "failed");
+    assert_string_equal(json_get_text(job, "action"), "restart");
+    assert_string_equal(json_get_text(job, "object"), "shop");
+    const json_t *step = json_array_get(json_object_get(job, "steps"), 0);
+    assert_string_equal(json_get_text(step, "name"), "restart");
+    assert_string_equal(json_get_text(step, "command"), "stop, start");
+    assert_string_equal(json_get_text(step, "outcome"), "as told");
+    assert_non_null(json_get_text(step, "started"));
+    json_decref(job);
+}
+
+static void wait_ends_when_the_job_does(void **state)
+{
+    struct fixture *f = *state;
+    f->end_state = JOB_RUNNING;
+    int64_t id = make_job(f);
+    char number[32];
+    str_format(number, sizeof number, "%lld", (long long)id);
+    char *argv[] = {"job", number, "--follow", "--state", f->dir, NULL};
+    char *out = paths_join(f->dir, "out");
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+        int status = job_main(5, argv);
+        fflush(NULL);
+        _exit(status);
+    }
+    WAIT_UNTIL((read_file(f->dir, "out", output), strstr(output, "asked for by ada")));
+    struct job_record job;
+    assert_int_equal(store_job(f->store, id, &job, NULL, NULL), ERR_OK);
+    job.state = JOB_DONE;
+    job.ended_us = clock_wall_us();
+    assert_int_equal(store_job_update(f->store, &job, NULL), ERR_OK);
+    job_record_free(&job);
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    read_file(f->dir, "out", output);
+    assert_non_null(strstr(output, "done"));
+    free(out);
+}
+
+static void help_of_every_action_names_it(void **state)
+{
+    struct fixture *f = *state;
+    for (const struct action *action = action_first(); action; action = action_next(action)) {
+        assert_int_equal(RUN(f, verb_main, action->name, "--help"), 0);
+        assert_non_null(strstr(output, action->name));
+        assert_non_null(strstr(output, "--dry-run"));
+    }
+    assert_string_equal(f->asked, "");
+}
+
+/* --- jobs and audit -------------------------------------------------------------------------------------------------
+ */
+
+static void jobs_are_listed_newest_first_and_one_is_shown(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, jobs_main, "jobs"), 0);
+    assert_non_null(strstr(output, "no jobs yet"));
+    f->end_state = JOB_FAILED;
+    make_job(f);
+    f->end_state = JOB_DONE;
+    make_job(f);
+    assert_int_equal(RUN(f, jobs_main, "jobs", "--json"), 0);
+    json_t *list = parse_output();
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(json_get_text(json_array_get(list, 0), "state"), "done");
+    json_decref(list);
+    assert_int_equal(RUN(f, job_main, "job", "1"), 1);
+    assert_non_null(strstr(output, "failed"));
+    assert_int_equal(RUN(f, job_main, "job", "2"), 0);
+    assert_int_equal(RUN(f, job_main, "job", "3"), 2);
+    assert_int_equal(RUN(f, job_main, "job", "x"), 2);
+}
+
+static void cancel_asks_the_engine(void **state)
+{
+    struct fixture *f = *state;
+    f->end_state = JOB_RUNNING;
+    make_job(f);
+    assert_int_equal(RUN(f, job_main, "job", "1", "--cancel"), 0);
+    assert_string_equal(f->asked, "cancel");
+}
+
+static void audit_is_listed_and_verified(void **state)
+{
+    struct fixture *f = *state;
+    store_audit_add(f->store, "ada", 1000, "restart", "shop", "it \x1b]0;hangs\a", NULL);
+    assert_int_equal(RUN(f, audit_main, "audit"), 0);
+    assert_non_null(strstr(output, "ada (1000)"));
+    assert_null(strchr(output, '\x1b'));
+    assert_int_equal(RUN(f, audit_main, "audit", "verify"), 0);
+    assert_non_null(strstr(output, "1 entry"));
+    assert_int_equal(RUN(f, audit_main, "audit", "verfiy"), 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(dry_run_prints_the_plan_clean_and_runs_nothing),
+        TEST(without_a_terminal_and_yes_nothing_is_run),
+        TEST(what_is_run_is_what_was_planned_and_why),
+        TEST(refusal_of_the_engine_is_printed_and_exits_2),
+        TEST(exit_status_of_wait_is_that_of_the_job),
+        TEST(json_is_one_object_on_standard_output),
+        TEST(wait_ends_when_the_job_does),
+        TEST(help_of_every_action_names_it),
+        TEST(jobs_are_listed_newest_first_and_one_is_shown),
+        TEST(cancel_asks_the_engine),
+        TEST(audit_is_listed_and_verified),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
