@@ -59,7 +59,7 @@ static unsigned tell_tally(const struct tally *tally, const char *verb, char *no
     static const struct {
         enum concern concern;
         const char *word;
-    } troubles[] = {{CONCERN_CRITICAL, "critical"}, {CONCERN_UNKNOWN, "unknown"}, {CONCERN_WARNING, "to look at"}};
+    } troubles[] = {{CONCERN_CRITICAL, "critical"}, {CONCERN_UNKNOWN, "unknown"}, {CONCERN_WARNING, "warning"}};
     enum concern worst = tally->all ? CONCERN_OK : CONCERN_NONE;
     str_format(note, size, "of %zu %s", tally->all, verb);
     for (size_t i = 0; i < COUNT(troubles); i++) {
@@ -268,7 +268,7 @@ void wallboard_hosts(struct area area, const struct wallboard *board, struct fre
 
 /* --- lists --- */
 
-enum { LIST_COLUMNS_MAX = 12 };
+enum { LIST_COLUMNS_MAX = 12, LIST_LAST_WIDTH = 24 };
 
 struct list {
     enum row_kind kind;
@@ -301,12 +301,12 @@ static int layout_width(const struct list_layout *layout)
     return total;
 }
 
-/* The least important columns go until the rest fits; those of priority 0 stay and are cut. */
+/* The least important columns go until the rest fits; those of priority 0 stay, and the last, which says why. */
 static void drop_columns(struct list_layout *layout, int width)
 {
     while (layout_width(layout) > width) {
         int least = 0;
-        for (int c = 1; c < layout->count; c++)
+        for (int c = 1; c + 1 < layout->count; c++)
             if (layout->columns[c]->priority >= layout->columns[least]->priority)
                 least = c;
         if (layout->columns[least]->priority == 0)
@@ -330,7 +330,12 @@ static struct list_layout lay_out(
         layout.columns[layout.count] = column;
         layout.widths[layout.count++] = widest(column, rows, count, freshness);
     }
+    int *last = &layout.widths[layout.count - 1];
+    *last = *last < LIST_LAST_WIDTH ? *last : LIST_LAST_WIDTH;
     drop_columns(&layout, width);
+    last = &layout.widths[layout.count - 1];
+    int room = width - (layout_width(&layout) - *last);
+    *last = room > *last ? room : *last;
     return layout;
 }
 
