@@ -10,7 +10,7 @@ static const struct verb verbs[] = {
     {.name = "inventory", .own_thread = true, .handle = verb_inventory},
     {.name = "site.status", .needs_site = true, .own_thread = true, .handle = verb_site_status},
     {.name = "logs.tail", .own_thread = true, .handle = verb_logs_tail},
-    {.name = "logs.follow", .own_thread = true, .handle = verb_logs_follow},
+    {.name = "logs.follow", .own_thread = true, .handle = verb_logs_follow, .then = logs_follow_begin},
     {.name = "lease.take",
         .least_role = HOST_ROLE_OPERATOR,
         .needs_site = true,

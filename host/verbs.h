@@ -38,7 +38,8 @@ verb_handler verb_inventory, verb_site_status;
 verb_handler verb_site_start, verb_site_stop, verb_site_restart;
 /* host/site/lease.c */
 verb_handler verb_lease_take, verb_lease_renew, verb_lease_release;
-/* host/logs.c */
+/* host/logs/tail.c, host/logs/follow.c */
 verb_handler verb_logs_tail, verb_logs_follow;
+void logs_follow_begin(struct session *session);
 
 #endif
