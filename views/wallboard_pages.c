@@ -38,6 +38,7 @@ struct tile {
     const char *caption;
     char figure[FORMAT_SIZE];
     char note[128];
+    char short_note[128]; /* for narrow places; "": none */
     unsigned style;
 };
 enum { TILE_COUNT = 6 };
@@ -53,32 +54,35 @@ static void tally_add(struct tally *tally, enum concern concern, bool good)
     tally->by_concern[concern]++;
 }
 
-/* What is wrong, the worst first: "of 75 up  ✖ 1 critical  ? 2 unknown". Returns the style of the figure. */
-static unsigned tell_tally(const struct tally *tally, const char *verb, char *note, size_t size)
+/* What is wrong, the worst first: "of 75 hosts  ✖ 1 critical  ? 2 unknown"; without a noun shorter: "of 75  ✖ 1  ? 2".
+ * Returns the style of the figure. */
+static unsigned tell_tally(const struct tally *tally, const char *noun, char *note, size_t size)
 {
     static const struct {
         enum concern concern;
         const char *word;
-    } troubles[] = {{CONCERN_CRITICAL, "critical"}, {CONCERN_UNKNOWN, "unknown"}, {CONCERN_WARNING, "warning"}};
+    } troubles[] = {{CONCERN_CRITICAL, " critical"}, {CONCERN_UNKNOWN, " unknown"}, {CONCERN_WARNING, " warning"}};
     enum concern worst = tally->all ? CONCERN_OK : CONCERN_NONE;
-    str_format(note, size, "of %zu %s", tally->all, verb);
+    str_format(note, size, "of %zu%s%s", tally->all, noun ? " " : "", noun ? noun : "");
     for (size_t i = 0; i < COUNT(troubles); i++) {
         enum concern concern = troubles[i].concern;
         size_t length = strlen(note), count = tally->by_concern[concern];
         if (!count)
             continue;
-        str_format(note + length, size - length, "  %s %zu %s", concern_symbol(concern), count, troubles[i].word);
+        const char *word = noun ? troubles[i].word : "";
+        str_format(note + length, size - length, "  %s %zu%s", concern_symbol(concern), count, word);
         if (worst == CONCERN_OK)
             worst = concern;
     }
     return concern_style(worst);
 }
 
-static void count_tile(struct tile *tile, const char *caption, const char *verb, const struct tally *tally)
+static void count_tile(struct tile *tile, const char *caption, const char *noun, const struct tally *tally)
 {
     tile->caption = caption;
     str_format(tile->figure, sizeof tile->figure, "%zu", tally->good);
-    tile->style = tell_tally(tally, verb, tile->note, sizeof tile->note);
+    tile->style = tell_tally(tally, noun, tile->note, sizeof tile->note);
+    tell_tally(tally, NULL, tile->short_note, sizeof tile->short_note);
 }
 
 static void fill_counts(struct tile tiles[3], const struct snapshot *snapshot, struct freshness freshness)
@@ -165,7 +169,9 @@ static void draw_tile(struct area area, const struct tile *tile, int size)
 {
     area_fit(area, 0, 0, area.width, CELLS_CENTER, ROLE_HEADER, tile->caption);
     big_draw(area_sub(area, 0, 1, area.width, area.height - 2), size, tile->style, tile->figure);
-    area_fit(area, 0, area.height - 1, area.width, CELLS_CENTER, tile->style, tile->note);
+    bool fits = text_columns(tile->note) <= area.width || !tile->short_note[0];
+    const char *note = fits ? tile->note : tile->short_note;
+    area_fit(area, 0, area.height - 1, area.width, CELLS_CENTER, tile->style, note);
 }
 
 static struct area tile_area(struct area area, int columns, int index)
@@ -212,14 +218,35 @@ static int compare_ranked(const void *left, const void *right)
     return (a->object > b->object) - (a->object < b->object);
 }
 
-/* The widest cells with which all hosts have room: symbol, name, CPU. Else only symbols, one beside the other. */
-static int heat_cell_width(struct area area, size_t count)
+struct heat_grid {
+    int width, pitch; /* columns and rows from one cell to the next */
+};
+enum { HEAT_TALL = 3, HEAT_TALL_WIDTH = 20, HEAT_FIGURE = 5 };
+
+/* The largest cells with which all hosts have room: two lines and a gap, else one line, at last only symbols. */
+static struct heat_grid heat_grid(struct area area, size_t count)
 {
-    static const int widths[] = {34, 26, 20, 16, 12, 8, 4, 2};
-    for (size_t i = 0; i < COUNT(widths); i++)
-        if (widths[i] <= area.width && (size_t)(area.width / widths[i]) * (size_t)area.height >= count)
-            return widths[i];
-    return 2;
+    static const int widths[] = {34, 26, HEAT_TALL_WIDTH, 16, 12, 8, 4, 2};
+    for (int pitch = HEAT_TALL; pitch >= 1; pitch -= HEAT_TALL - 1)
+        for (size_t i = 0; i < COUNT(widths); i++) {
+            bool sensible = widths[i] <= area.width && (pitch == 1 || widths[i] >= HEAT_TALL_WIDTH);
+            if (sensible && (size_t)(area.width / widths[i]) * (size_t)(area.height / pitch) >= count)
+                return (struct heat_grid){widths[i], pitch};
+        }
+    return (struct heat_grid){2, 1};
+}
+
+/* Why it is not up, or what else is to know. */
+static void heat_second_line(const struct host_state *host, struct freshness freshness, char *out, size_t size)
+{
+    char memory[FORMAT_SIZE], disk[FORMAT_SIZE];
+    if (!host_is_up(host, freshness)) {
+        str_copy(out, size, shown_host_reason(host, freshness));
+        return;
+    }
+    format_pct(100 * host->metrics[HOST_MEM_USED] / host->metrics[HOST_MEM_TOTAL], memory);
+    format_pct(host->metrics[HOST_DISK_WORST], disk);
+    str_format(out, size, "mem %s  disk %s", memory, disk);
 }
 
 static void draw_heat_cell(struct area cell, const struct ranked *ranked, struct freshness freshness)
@@ -227,23 +254,29 @@ static void draw_heat_cell(struct area cell, const struct ranked *ranked, struct
     const struct host_state *host = ranked->object;
     bool loud = ranked->concern > CONCERN_OK;
     unsigned style = concern_style(ranked->concern) | (loud ? STYLE_REVERSE | STYLE_BOLD : 0);
-    char figure[COLUMN_TEXT_SIZE] = "";
-    int right = cell.width >= 14 ? 5 : 0;
+    char text[COLUMN_TEXT_SIZE] = "";
+    int right = cell.width >= 14 ? HEAT_FIGURE : 0;
     area_fill(cell, style);
     area_text(cell, 0, 0, style, concern_symbol(ranked->concern));
-    if (right && host_is_up(host, freshness))
-        column_text(column_find(ROWS_HOSTS, "cpu_pct"), host, freshness, figure);
     area_fit(cell, 2, 0, cell.width - 2 - right, CELLS_LEFT, style, host->name);
+    if (right && host_is_up(host, freshness))
+        column_text(column_find(ROWS_HOSTS, "cpu_pct"), host, freshness, text);
     if (right)
-        area_fit(cell, cell.width - right, 0, right - 1, CELLS_RIGHT, style, figure);
+        area_fit(cell, cell.width - right, 0, right - 1, CELLS_RIGHT, style, text);
+    if (cell.height < 2)
+        return;
+    heat_second_line(host, freshness, text, sizeof text);
+    area_fit(cell, 2, 1, cell.width - 3, CELLS_LEFT, loud ? style : ROLE_DIM, text);
 }
 
 static void draw_heat(struct area area, const struct ranked *ranked, size_t count, struct freshness freshness)
 {
-    int width = heat_cell_width(area, count), columns = width <= area.width ? area.width / width : 1;
-    size_t room = (size_t)columns * (size_t)area.height;
+    struct heat_grid grid = heat_grid(area, count);
+    int columns = grid.width <= area.width ? area.width / grid.width : 1;
+    size_t room = (size_t)columns * (size_t)(area.height / grid.pitch);
     for (size_t i = 0; i < count && i < room; i++) {
-        struct area cell = area_sub(area, (int)i % columns * width, (int)i / columns, width - 1, 1);
+        int x = (int)i % columns * grid.width, y = (int)i / columns * grid.pitch;
+        struct area cell = area_sub(area, x, y, grid.width - 1, grid.pitch == 1 ? 1 : grid.pitch - 1);
         draw_heat_cell(cell, &ranked[i], freshness);
     }
 }

@@ -197,6 +197,11 @@ static bool list_selected(struct view *view, struct subject *out)
     return rows_selected(((struct list *)view)->rows, out);
 }
 
+static size_t list_marked(struct view *view)
+{
+    return table_mark_count(rows_table(((struct list *)view)->rows));
+}
+
 static size_t list_keymaps(struct view *view, const struct keymap **maps, size_t max)
 {
     const struct list *list = (struct list *)view;
@@ -205,7 +210,7 @@ static size_t list_keymaps(struct view *view, const struct keymap **maps, size_t
         maps[count++] = &list_keymap;
     if (list->screen->keymap && count < max)
         maps[count++] = list->screen->keymap;
-    if (rows_object_kind(list->screen->kind) != KIND_COUNT && count < max)
+    if (count < max)
         maps[count++] = objects_keymap();
     if (count < max)
         maps[count++] = &table_keymap;
@@ -223,5 +228,6 @@ static const struct view_ops list_ops = {
     .back = list_back,
     .filter = list_filter,
     .selected = list_selected,
+    .marked = list_marked,
     .keymaps = list_keymaps,
 };

@@ -98,16 +98,29 @@ static bool selected_object(struct console *console, struct subject *out)
         console_say(console, ROLE_WARNING, "nothing is selected");
         return false;
     }
-    if (out->kind == KIND_COUNT || !objects_exists(console, out)) {
-        console_say(console, ROLE_WARNING, out->kind == KIND_COUNT ? "select a site first" : "%s is gone", out->key);
+    if (!objects_exists(console, out)) {
+        console_say(console, ROLE_WARNING, "%s is gone", out->key);
         return false;
     }
     return true;
 }
 
+/* Nobody who marked three rows expects one to be meant. */
+static bool has_marks(struct console *console, const struct action *action)
+{
+    struct view *top = console_top(console);
+    size_t marked = top->ops->marked ? top->ops->marked(top) : 0;
+    if (marked > 0)
+        console_say(console, ROLE_WARNING, "%zu %s marked, but %s takes one at a time: Esc takes the marks back",
+            marked, marked == 1 ? "row is" : "rows are", action->name);
+    return marked > 0;
+}
+
 void objects_act(struct console *console, const struct action *action)
 {
     struct subject subject, target;
+    if (has_marks(console, action))
+        return;
     if (selected_object(console, &subject) && target_of(console, action, &subject, &target))
         action_dialog_open(console, action, &target);
 }

@@ -10,7 +10,7 @@
 #include "base/sanitize.h"
 
 enum { COLUMNS_MAX = 32, SYMBOL_COLUMNS = 2, SPARK_MIN = 10, SPARK_MAX = 16, SPARK_PRIORITY = 3 };
-enum { NAME_MOST = 30, WORDS_MOST = 24, NO_WORDS_PRIORITY = 8 };
+enum { NAME_MOST = 30, NO_WORDS_PRIORITY = 8 };
 
 struct rows {
     enum row_kind kind;
@@ -274,33 +274,42 @@ static bool matches(const struct subject *scope, const char *host, const char *s
             vec_push(&rows->items, object);                                                                            \
     }
 
-/* The name is what a person looks for: where it fits it is not cut. A column of words that need reading (why a host is
- * away, how a site differs) takes room while there are such words, and none otherwise. */
-static size_t longest_text(const struct rows *rows, const struct column *column)
+/* Columns of words that are read, not compared: they take room while there are such words, and none otherwise. */
+static const struct {
+    const char *key;
+    int most;
+} words[] = {{"reason", 24}, {"drift", 24}, {"text", 40}, {"message", 24}};
+
+static int words_most(const struct column *column)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i].key, column->key) == 0)
+            return words[i].most;
+    return 0;
+}
+
+static int longest_text(const struct rows *rows, const struct column *column, int most)
 {
     size_t longest = 0;
     vec_each (&rows->items, const void *const, item) {
         const char *text = column->get(*item, column, rows->freshness).text;
-        size_t length = text ? strnlen(text, NAME_MOST) : 0;
+        size_t length = text ? strnlen(text, (size_t)most) : 0;
         longest = length > longest ? length : longest;
     }
-    return longest;
+    return (int)longest;
 }
 
+/* The name is what a person looks for: where it fits it is not cut. */
 static void fit_columns(struct rows *rows)
 {
     for (size_t i = 0; i < rows->column_count; i++) {
         const struct column *column = rows->columns[i];
-        if (!column || column->kind != VALUE_TEXT)
+        int most = !column || column->kind != VALUE_TEXT ? 0 : i == 0 ? NAME_MOST : words_most(column);
+        if (most == 0)
             continue;
-        bool is_words = strcmp(column->key, "reason") == 0 || strcmp(column->key, "drift") == 0;
-        int longest = i == 0 || is_words ? (int)longest_text(rows, column) : 0;
-        int most = i == 0 ? NAME_MOST : WORDS_MOST;
-        if (i == 0 || is_words)
-            rows->table_columns[i].min_width = longest < column->min_width ? column->min_width
-                                               : longest < most            ? longest
-                                                                           : most;
-        if (is_words)
+        int longest = longest_text(rows, column, most);
+        rows->table_columns[i].min_width = longest > column->min_width ? longest : column->min_width;
+        if (i > 0)
             rows->table_columns[i].priority = longest > 0 ? column->priority : NO_WORDS_PRIORITY;
     }
 }
@@ -336,9 +345,19 @@ void rows_update(
 
 bool rows_selected(const struct rows *rows, struct subject *out)
 {
-    const char *id = table_selected_id(rows->table);
-    *out = subject_of(rows_object_kind(rows->kind), id);
-    return id != NULL;
+    const void *object = rows_selected_object(rows);
+    const struct job_record *job = object;
+    const struct event *event = object;
+    *out = subject_of(KIND_COUNT, "");
+    if (!object)
+        return false;
+    if (rows->kind == ROWS_JOBS)
+        *out = subject_of(job->site[0] ? KIND_SITE : job->object_kind, job->site[0] ? job->site : job->object);
+    else if (rows->kind == ROWS_TIMELINE)
+        *out = subject_of(event->object_kind, event->object);
+    else
+        *out = subject_of(rows_object_kind(rows->kind), key_of(rows->kind, object));
+    return true;
 }
 
 const void *rows_selected_object(const struct rows *rows)

@@ -19,7 +19,7 @@ struct table *rows_table(struct rows *rows); /* the table over them; borrowed */
 void rows_update(
     struct rows *rows, const struct picture *picture, const struct subject *scope, struct freshness freshness);
 
-/* The object under the selection. False where there is none. Jobs and events have their number as key. */
+/* The object under the selection; of a job or an event the one it is about. False where there is none. */
 bool rows_selected(const struct rows *rows, struct subject *out);
 const void *rows_selected_object(const struct rows *rows); /* NULL where there is none */
 /* Keys of the rows whose sparkline was drawn since the last call. */

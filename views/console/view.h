@@ -29,6 +29,8 @@ struct view_ops {
     enum err (*filter)(struct view *view, const char *text, struct err_info *info);
     /* The object that actions are for, by ID. False where there is none. NULL: never one. */
     bool (*selected)(struct view *view, struct subject *out);
+    /* How many rows are marked. NULL: none ever. */
+    size_t (*marked)(struct view *view);
     /* Key tables for footer and help, most particular first. Returns how many of the `max` were filled. */
     size_t (*keymaps)(struct view *view, const struct keymap **maps, size_t max);
 };

@@ -192,10 +192,14 @@ static bool page_key(struct view *view, int key)
 static bool page_back(struct view *view)
 {
     struct page *page = (struct page *)view;
-    if (!page->children || !table_filter(page->children)[0])
+    if (!page->children)
         return false;
-    (void)table_set_filter(page->children, "", NULL);
-    return true;
+    bool marks = table_mark_count(page->children) > 0, filter = table_filter(page->children)[0] != '\0';
+    if (marks)
+        table_clear_marks(page->children);
+    else if (filter)
+        (void)table_set_filter(page->children, "", NULL);
+    return marks || filter;
 }
 
 static enum err page_filter(struct view *view, const char *text, struct err_info *info)
@@ -214,6 +218,12 @@ static bool page_selected(struct view *view, struct subject *out)
         return true;
     *out = page->subject;
     return true;
+}
+
+static size_t page_marked(struct view *view)
+{
+    struct page *page = (struct page *)view;
+    return page->children ? table_mark_count(page->children) : 0;
 }
 
 static size_t page_keymaps(struct view *view, const struct keymap **maps, size_t max)
@@ -238,5 +248,6 @@ static const struct view_ops page_ops = {
     .back = page_back,
     .filter = page_filter,
     .selected = page_selected,
+    .marked = page_marked,
     .keymaps = page_keymaps,
 };
