@@ -1,5 +1,5 @@
-/* One host, one thread: dial (paced), helper, subscribe, follow logs, and put what comes into the sink; on any failure say why through
- * sink->lost, back off, try again. A host that is slow or dead never delays another. */
+/* One host, one thread: dial (paced), helper, subscribe, follow logs, and put what comes into the sink; on any failure
+ * say why through sink->lost, back off, try again. A host that is slow or dead never delays another. */
 #ifndef COLLECTORS_COLLECTOR_H
 #define COLLECTORS_COLLECTOR_H
 
@@ -8,7 +8,8 @@
 
 struct collector;
 
-/* Copies what it needs of the host and of its jump hosts. Starts the thread at once (small stack). `sink` outlives the collector. */
+/* Copies what it needs of the host and of its jump hosts. Starts the thread at once (small stack). `sink` outlives the
+ * collector. */
 struct collector *collector_start(
     const struct fleet *fleet, const struct host_def *host, const char *state_dir, const struct sink *sink);
 

@@ -4,7 +4,7 @@
  *   host       its name in the fleet files
  *   site       its name: a declared one, or of a discovered container (label, compose project, or its own name)
  *   container  "host/name"; where podman and docker of one host share a name, docker's is "host/name@docker"
- *   volume     "host/name" for named volumes, "host/SITE:DESTINATION" for bind mounts
+ *   volume     "host/name" for named volumes, "host/SITE:DESTINATION" for bind mounts; "@docker" as for containers
  * Text fields hold what the host said, bounded but not sanitised: drawing and printing sanitise. Times are µs since the
  * epoch on the engine's clock unless they say otherwise; 0 = unknown or never.
  */
