@@ -9,7 +9,7 @@
 struct collector;
 
 /* Copies what it needs of the host and of its jump hosts. Starts the thread at once (small stack). `sink` outlives the
- * collector. */
+ * collector. Where no thread can be started, sink->lost says so from within this call. */
 struct collector *collector_start(
     const struct fleet *fleet, const struct host_def *host, const char *state_dir, const struct sink *sink);
 
