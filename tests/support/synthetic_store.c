@@ -242,7 +242,7 @@ static void write_jobs(struct store *store, const struct snapshot *snapshot, con
         "restart the containers, grace 10 s", "wait until the site is healthy", "give the lease back"};
     static const enum job_state states[] = {JOB_DONE, JOB_FAILED, JOB_RUNNING};
     for (unsigned j = 0; j < 3; j++) {
-        const struct site_state *site = &snapshot->sites[j * 3];
+        const struct site_state *site = &snapshot->sites[j * 3 % snapshot->site_count];
         struct job_record job = {.object_kind = KIND_SITE,
             .state = states[j],
             .created_us = what->now_us - (3 - j) * 900 * USEC_PER_SEC,
@@ -326,8 +326,10 @@ void synthetic_store_write(const char *state_dir, const struct synthetic *what)
         series_open(state_dir, 60 * USEC_PER_SEC, &series, NULL) != ERR_OK)
         abort();
     write_state(store, snapshot);
-    write_events(store, snapshot, what);
-    write_jobs(store, snapshot, what);
+    if (snapshot->site_count > 0) {
+        write_events(store, snapshot, what);
+        write_jobs(store, snapshot, what);
+    }
     for (unsigned i = 0; i < snapshot->host_count && i < 20; i++)
         write_history(
             series, KIND_HOST, snapshot->hosts[i].name, snapshot->hosts[i].metrics, HOST_METRIC_COUNT, i, what);
