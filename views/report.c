@@ -438,8 +438,8 @@ static enum err choose(
         str_format(all, sizeof all, "%s%s%s", before, *chosen ? ", " : "", names[*chosen]);
     }
     const char *nearest = name_nearest(given, names, count);
-    return err_set(info, ERR_INVALID, "no %s is called \"%s\"%s%s%s; there are: %s", what, given,
-        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "", all);
+    return err_set(info, ERR_INVALID, "no %s is called \"%s\"%s%s%s there are: %s", what, given,
+        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : ";", all);
 }
 
 static int terminal_width(void)

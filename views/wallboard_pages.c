@@ -294,7 +294,8 @@ void wallboard_hosts(struct area area, const struct wallboard *board, struct fre
     }
     qsort(ranked, count, sizeof *ranked, compare_ranked);
     unsigned style = tell_tally(&tally, "hosts up", note, sizeof note);
-    area_textf(area, 1, 0, style | STYLE_BOLD, "%zu %s", tally.good, note);
+    int used = area_textf(area, 1, 0, style | STYLE_BOLD, "%zu %s", tally.good, note) + 3;
+    area_fit(area, used, 0, area.width - used - 1, CELLS_RIGHT, ROLE_DIM, "figures: CPU, memory, disk in %");
     draw_heat(area_sub(area, 1, 2, area.width - 1, area.height - 2), ranked, count, freshness);
     free(ranked);
 }
