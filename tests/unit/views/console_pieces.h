@@ -32,8 +32,8 @@ static inline struct history *some_history(enum object_kind kind, const char *ke
 static inline struct log_tail *some_log(enum object_kind kind, const char *key)
 {
     static const char *const texts[] = {"GET / 200", "\x1b[31mred warning\x1b[0m",
-        "evil \x1b]0;title\x07 \xe2\x80\xae"
-        "gnp.exe",
+        ("evil \x1b]0;title\x07 \xe2\x80\xae"
+         "gnp.exe"),
         "a line that is much longer than any pane could ever show in one row, and goes on and on"};
     struct log_tail *tail = xcalloc(1, sizeof *tail);
     tail->of = subject_of(kind, key);
