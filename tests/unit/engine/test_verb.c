@@ -140,36 +140,45 @@ static void read_file(const char *directory, const char *name, char *out)
     free(path);
 }
 
-/* The words of a command line without a terminal; gives the exit status and fills output and errors. */
-static int run(struct fixture *f, int (*subcommand)(int, char **), const char *const *words)
+/* Begin this program anew with these words as its command line (main knows them), its output in files. A process with
+ * threads must not go on after fork(2) otherwise. */
+static pid_t begin(struct fixture *f, const char *const *words)
 {
-    char *argv[16];
-    int argc = 0;
+    char *argv[16] = {"dogwatch"};
+    int argc = 1;
     while (*words)
         argv[argc++] = (char *)*words++;
     argv[argc++] = "--state";
     argv[argc++] = f->dir;
-    argv[argc] = NULL;
     char *out = paths_join(f->dir, "out"), *err = paths_join(f->dir, "err");
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
-        dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
-        dup2(open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
-        int status = subcommand(argc, argv);
-        fflush(NULL);
-        _exit(status);
-    }
-    int status = -1;
-    assert_int_equal(waitpid(child, &status, 0), child);
+    int fds[] = {open("/dev/null", O_RDONLY | O_CLOEXEC), open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
+        open(err, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
     free(out);
     free(err);
+    pid_t child = fork();
+    if (child == 0) {
+        for (int fd = 0; fd < 3; fd++)
+            dup2(fds[fd], fd);
+        execv("/proc/self/exe", argv);
+        _exit(99);
+    }
+    for (int fd = 0; fd < 3; fd++)
+        close(fds[fd]);
+    return child;
+}
+
+/* Wait for its end; gives the exit status and fills output and errors. */
+static int finish(struct fixture *f, pid_t child)
+{
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
     read_file(f->dir, "out", output);
     read_file(f->dir, "err", errors);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-#define RUN(f, subcommand, ...) run(f, subcommand, (const char *const[]){__VA_ARGS__, NULL})
+#define BEGIN(f, ...) begin(f, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(f, ...) finish(f, BEGIN(f, __VA_ARGS__))
 
 static json_t *parse_output(void)
 {
@@ -186,7 +195,7 @@ static json_t *parse_output(void)
 static void dry_run_prints_the_plan_clean_and_runs_nothing(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--dry-run"), 0);
+    assert_int_equal(RUN(f, "restart", "shop", "--dry-run"), 0);
     assert_string_equal(f->asked, "plan");
     assert_non_null(strstr(output, "1. stop it\n2. start it"));
     assert_null(strchr(output, '\x1b'));
@@ -195,7 +204,7 @@ static void dry_run_prints_the_plan_clean_and_runs_nothing(void **state)
 static void without_a_terminal_and_yes_nothing_is_run(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(RUN(f, verb_main, "restart", "shop"), 2);
+    assert_int_equal(RUN(f, "restart", "shop"), 2);
     assert_string_equal(f->asked, "plan");
     assert_non_null(strstr(errors, "--yes"));
 }
@@ -203,7 +212,7 @@ static void without_a_terminal_and_yes_nothing_is_run(void **state)
 static void what_is_run_is_what_was_planned_and_why(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--reason", "it hangs"), 0);
+    assert_int_equal(RUN(f, "restart", "shop", "--yes", "--reason", "it hangs"), 0);
     assert_string_equal(f->asked, "plan run");
     const json_t *expect = json_object_get(f->run, "expect");
     assert_int_equal(json_array_size(expect), 2);
@@ -217,7 +226,7 @@ static void refusal_of_the_engine_is_printed_and_exits_2(void **state)
 {
     struct fixture *f = *state;
     f->plan_text = NULL;
-    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--wait"), 2);
+    assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait"), 2);
     assert_string_equal(f->asked, "plan");
     assert_non_null(strstr(errors, "no site is called"));
 }
@@ -231,7 +240,7 @@ static void exit_status_of_wait_is_that_of_the_job(void **state)
     } cases[] = {{JOB_DONE, 0}, {JOB_FAILED, 1}, {JOB_CANCELLED, 1}, {JOB_UNDONE, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         f->end_state = cases[i].state;
-        assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--wait"), cases[i].status);
+        assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait"), cases[i].status);
         assert_non_null(strstr(output, job_state_word(cases[i].state)));
         assert_non_null(strstr(output, "as told"));
         assert_null(strchr(output, '\x1b'));
@@ -242,7 +251,7 @@ static void json_is_one_object_on_standard_output(void **state)
 {
     struct fixture *f = *state;
     f->end_state = JOB_FAILED;
-    assert_int_equal(RUN(f, verb_main, "restart", "shop", "--yes", "--wait", "--json"), 1);
+    assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait", "--json"), 1);
     json_t *job = parse_output();
     int64_t id = 0;
     assert_true(json_get_i64(job, "job", &id));
@@ -264,15 +273,7 @@ static void wait_ends_when_the_job_does(void **state)
     int64_t id = make_job(f);
     char number[32];
     str_format(number, sizeof number, "%lld", (long long)id);
-    char *argv[] = {"job", number, "--follow", "--state", f->dir, NULL};
-    char *out = paths_join(f->dir, "out");
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
-        int status = job_main(5, argv);
-        fflush(NULL);
-        _exit(status);
-    }
+    pid_t child = BEGIN(f, "job", number, "--follow");
     WAIT_UNTIL((read_file(f->dir, "out", output), strstr(output, "asked for by ada")));
     struct job_record job;
     assert_int_equal(store_job(f->store, id, &job, NULL, NULL), ERR_OK);
@@ -280,19 +281,15 @@ static void wait_ends_when_the_job_does(void **state)
     job.ended_us = clock_wall_us();
     assert_int_equal(store_job_update(f->store, &job, NULL), ERR_OK);
     job_record_free(&job);
-    int status = -1;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(WEXITSTATUS(status), 0);
-    read_file(f->dir, "out", output);
+    assert_int_equal(finish(f, child), 0);
     assert_non_null(strstr(output, "done"));
-    free(out);
 }
 
 static void help_of_every_action_names_it(void **state)
 {
     struct fixture *f = *state;
     for (const struct action *action = action_first(); action; action = action_next(action)) {
-        assert_int_equal(RUN(f, verb_main, action->name, "--help"), 0);
+        assert_int_equal(RUN(f, action->name, "--help"), 0);
         assert_non_null(strstr(output, action->name));
         assert_non_null(strstr(output, "--dry-run"));
     }
@@ -305,22 +302,22 @@ static void help_of_every_action_names_it(void **state)
 static void jobs_are_listed_newest_first_and_one_is_shown(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(RUN(f, jobs_main, "jobs"), 0);
+    assert_int_equal(RUN(f, "jobs"), 0);
     assert_non_null(strstr(output, "no jobs yet"));
     f->end_state = JOB_FAILED;
     make_job(f);
     f->end_state = JOB_DONE;
     make_job(f);
-    assert_int_equal(RUN(f, jobs_main, "jobs", "--json"), 0);
+    assert_int_equal(RUN(f, "jobs", "--json"), 0);
     json_t *list = parse_output();
     assert_int_equal(json_array_size(list), 2);
     assert_string_equal(json_get_text(json_array_get(list, 0), "state"), "done");
     json_decref(list);
-    assert_int_equal(RUN(f, job_main, "job", "1"), 1);
+    assert_int_equal(RUN(f, "job", "1"), 1);
     assert_non_null(strstr(output, "failed"));
-    assert_int_equal(RUN(f, job_main, "job", "2"), 0);
-    assert_int_equal(RUN(f, job_main, "job", "3"), 2);
-    assert_int_equal(RUN(f, job_main, "job", "x"), 2);
+    assert_int_equal(RUN(f, "job", "2"), 0);
+    assert_int_equal(RUN(f, "job", "3"), 2);
+    assert_int_equal(RUN(f, "job", "x"), 2);
 }
 
 static void cancel_asks_the_engine(void **state)
@@ -328,7 +325,7 @@ static void cancel_asks_the_engine(void **state)
     struct fixture *f = *state;
     f->end_state = JOB_RUNNING;
     make_job(f);
-    assert_int_equal(RUN(f, job_main, "job", "1", "--cancel"), 0);
+    assert_int_equal(RUN(f, "job", "1", "--cancel"), 0);
     assert_string_equal(f->asked, "cancel");
 }
 
@@ -336,17 +333,26 @@ static void audit_is_listed_and_verified(void **state)
 {
     struct fixture *f = *state;
     store_audit_add(f->store, "ada", 1000, "restart", "shop", "it \x1b]0;hangs\a", NULL);
-    assert_int_equal(RUN(f, audit_main, "audit"), 0);
+    assert_int_equal(RUN(f, "audit"), 0);
     assert_non_null(strstr(output, "ada (1000)"));
     assert_null(strchr(output, '\x1b'));
-    assert_int_equal(RUN(f, audit_main, "audit", "verify"), 0);
+    assert_int_equal(RUN(f, "audit", "verify"), 0);
     assert_non_null(strstr(output, "1 entry"));
-    assert_int_equal(RUN(f, audit_main, "audit", "verfiy"), 2);
+    assert_int_equal(RUN(f, "audit", "verfiy"), 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-int main(void)
+int main(int argc, char **argv)
 {
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } subcommands[] = {{"jobs", jobs_main}, {"job", job_main}, {"audit", audit_main}};
+    for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof *subcommands; i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 1, argv + 1);
+    if (argc > 1 && action_find(argv[1]))
+        return verb_main(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
         TEST(dry_run_prints_the_plan_clean_and_runs_nothing),
         TEST(without_a_terminal_and_yes_nothing_is_run),
