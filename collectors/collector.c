@@ -20,14 +20,13 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "collectors/host_route.h"
 #include "collectors/liveness.h"
 #include "collectors/parse_log.h"
 #include "collectors/picture.h"
 #include "remote/backoff.h"
 #include "remote/dial_pace.h"
 #include "remote/helper.h"
-#include "remote/keys.h"
+#include "remote/target.h"
 
 #define DIAL_US (15 * USEC_PER_SEC) /* resolving, connecting, key exchange and login, jump hosts included */
 #define OPEN_US (10 * USEC_PER_SEC) /* starting the helper and its hello */
@@ -40,11 +39,11 @@
 #define CURSORS_BYTES_MAX 60000
 
 struct collector {
-    char *name, *state_dir;
+    char *name;
     int64_t interval_us;
     const struct sink *sink;
-    struct host_route *route;
-    struct err_info route_error; /* where there is no route */
+    struct target *target;
+    struct err_info target_error; /* where there is no target */
     struct picture *picture;
     struct backoff backoff;
     int cancel_fd; /* readable once and for all after collector_cancel */
@@ -103,14 +102,11 @@ static void tell_lost(struct collector *collector, enum err err, const struct er
 
 static enum err dial(struct collector *collector, struct err_info *info)
 {
-    const struct remote_target *target = host_route_target(collector->route);
-    const char *jump = host_route_jump(collector->route);
-    enum err err = keys_ensure(collector->state_dir, "viewer", NULL, NULL, info);
-    if (err != ERR_OK)
-        return err;
+    const struct remote_target *target = target_address(collector->target);
+    const char *jump = target_jump(collector->target);
     if (!pace_enter(jump, collector->cancel_fd))
         return err_set(info, ERR_CANCELLED, "cancelled");
-    err = remote_dial(target, DIAL_US, collector->cancel_fd, &collector->connection, info);
+    enum err err = remote_dial(target, DIAL_US, collector->cancel_fd, &collector->connection, info);
     pace_leave(jump);
     return err;
 }
@@ -306,8 +302,8 @@ static void *collector_run(void *data)
 {
     struct collector *collector = data;
     int64_t spread_us = collector->interval_us < SPREAD_US ? collector->interval_us : SPREAD_US;
-    if (!collector->route) {
-        tell_lost(collector, collector->route_error.code, &collector->route_error);
+    if (!collector->target) {
+        tell_lost(collector, collector->target_error.code, &collector->target_error);
         return NULL; /* only other fleet files cure this */
     }
     bool ended = is_cancelled(collector, pace_phase_us(collector->name, spread_us));
@@ -352,11 +348,10 @@ struct collector *collector_start(
 {
     struct collector *collector = xcalloc(1, sizeof *collector);
     collector->name = xstrdup(host->name);
-    collector->state_dir = xstrdup(state_dir);
     collector->interval_us = fleet->interval_us;
     collector->sink = sink;
     collector->picture = picture_new(host, fleet->interval_us);
-    host_route_new(fleet, host, state_dir, "viewer", &collector->route, &collector->route_error);
+    target_for_engine(fleet, host, state_dir, "viewer", &collector->target, &collector->target_error);
     collector->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int failure = collector->cancel_fd < 0 ? errno : start_thread(collector);
     collector->has_thread = failure == 0;
@@ -383,9 +378,8 @@ void collector_free(struct collector *collector)
         pthread_join(collector->thread, NULL);
     if (collector->cancel_fd >= 0)
         close(collector->cancel_fd);
-    host_route_free(collector->route);
+    target_free(collector->target);
     picture_free(collector->picture);
     free(collector->name);
-    free(collector->state_dir);
     free(collector);
 }
