@@ -16,7 +16,7 @@
 #include "views/console/data.h"
 
 /* How often ages are looked at again while nothing else happens. A paint that changes nothing sends nothing. */
-enum { TICK_MS = 5000 };
+enum { TICK_MS = 5000, BUSY_TICK_MS = 1000 };
 
 struct session {
     struct terminal *terminal;
@@ -83,9 +83,9 @@ static void resize(struct session *session)
 static void loop(struct session *session)
 {
     while (!console_is_over(session->console)) {
-        int key = 0;
+        int key = 0, tick_ms = console_is_busy(session->console) ? BUSY_TICK_MS : TICK_MS;
         draw(session);
-        switch (terminal_wait(session->terminal, TICK_MS, session->wake_fd, &key)) {
+        switch (terminal_wait(session->terminal, tick_ms, session->wake_fd, &key)) {
         case TERMINAL_KEY:
             console_key(session->console, key);
             break;

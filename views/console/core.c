@@ -191,6 +191,11 @@ bool console_is_over(const struct console *console)
     return console->over;
 }
 
+bool console_is_busy(const struct console *console)
+{
+    return console->running.count > 0;
+}
+
 bool console_wants_repaint(struct console *console)
 {
     bool wanted = console->repaint;

@@ -28,6 +28,8 @@ void console_reply(struct console *console, int64_t ticket, json_t *answer, cons
 void console_draw(struct console *console, struct cells *cells);
 void console_wish(struct console *console, struct wish *wish); /* overwritten; for what was drawn last */
 bool console_is_over(const struct console *console);           /* the person wants to quit */
+/* A job is running: what is shown moves by the second. */
+bool console_is_busy(const struct console *console);
 /* The person wants every cell sent again (Ctrl-L); true once. */
 bool console_wants_repaint(struct console *console);
 

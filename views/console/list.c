@@ -90,11 +90,11 @@ static void list_update(struct view *view)
     struct list *list = (struct list *)view;
     const struct picture *picture = console_picture(view->console);
     rows_update(list->rows, picture, &list->scope, console_freshness(view->console));
+    bool all = list->scope.kind == KIND_COUNT;
+    const char *empty = all ? list->screen->empty : list->screen->empty_scope;
     if (!picture->snapshot)
-        table_set_empty(rows_table(list->rows), "reading the store…");
-    else
-        table_set_empty(
-            rows_table(list->rows), list->scope.kind == KIND_COUNT ? list->screen->empty : list->screen->empty_scope);
+        empty = picture->problem && picture->problem[0] ? picture->problem : "reading the store…";
+    table_set_empty(rows_table(list->rows), empty);
 }
 
 static void list_wish(struct view *view, struct wish *wish)

@@ -198,6 +198,23 @@ static void smallest_glyphs_are_ascii(void **state)
     }
 }
 
+static void signs_of_states_differ_in_ascii_too(void **state)
+{
+    (void)state;
+    static const enum concern concerns[] = {
+        CONCERN_NONE, CONCERN_OK, CONCERN_ACTIVE, CONCERN_UNKNOWN, CONCERN_WARNING, CONCERN_CRITICAL};
+    char seen[sizeof concerns / sizeof *concerns + 1] = "";
+    struct cells *cells = cells_new(10, 1);
+    cells_set_glyphs(cells, GLYPHS_ASCII);
+    for (size_t i = 0; i < sizeof concerns / sizeof *concerns; i++) {
+        cells_clear(cells);
+        area_text(cells_area(cells), 0, 0, ROLE_NORMAL, concern_symbol(concerns[i]));
+        assert_null(strchr(seen, cells_at(cells, 0, 0)->text[0]));
+        seen[i] = cells_at(cells, 0, 0)->text[0];
+    }
+    cells_free(cells);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +228,7 @@ int main(void)
         cmocka_unit_test(colours_of_log_lines_are_left_out_and_the_words_stay),
         cmocka_unit_test(unknown_figures_are_never_zero),
         cmocka_unit_test(smallest_glyphs_are_ascii),
+        cmocka_unit_test(signs_of_states_differ_in_ascii_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
