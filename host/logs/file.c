@@ -103,6 +103,7 @@ static bool adopt(struct log_file *file, int fd, const struct file_position *fro
     file->fd = fd;
     file->has_position = true;
     file->at = from ? *from : (struct file_position){.print = rotation_print(NULL, 0)};
+    file->seen = (struct file_seen){0};
     file->at.device = facts.st_dev;
     file->at.inode = facts.st_ino;
     file->scanned = file->at.offset;
@@ -117,20 +118,13 @@ static bool begin_anew(struct log_file *file)
     return fd >= 0 && adopt(file, fd, NULL);
 }
 
-/* The file that holds the position, under whatever name. */
+/* The file that holds the position, under whatever name. In a copy the offsets are the same. */
 static bool find_again(struct log_file *file)
 {
     struct rotation_mark mark = {file->at.device, file->at.inode, file->at.offset, file->at.print};
-    int fd = rotation_find(file->path, &mark);
-    if (fd < 0)
-        return false;
-    struct stat facts;
     struct file_position from = file->at;
-    bool is_copy = fstat(fd, &facts) == 0 && facts.st_ino != file->at.inode;
-    if (!adopt(file, fd, &from))
-        return false;
-    file->was_switched = file->was_switched || is_copy;
-    return true;
+    int fd = rotation_find(file->path, &mark);
+    return fd >= 0 && adopt(file, fd, &from);
 }
 
 /* Have a descriptor; false where there is no file now. */
@@ -268,12 +262,35 @@ static void recover(struct log_file *file)
     }
 }
 
+/* What a file that waits looks at each second. */
+static struct file_seen look_around(const struct log_file *file)
+{
+    char parent[HOST_PATH_SIZE];
+    struct stat facts;
+    struct file_seen seen = {0};
+    str_copy(parent, sizeof parent, file->path);
+    char *slash = strrchr(parent, '/');
+    if (slash)
+        *slash = '\0';
+    if (slash && stat(*parent ? parent : "/", &facts) == 0)
+        seen.directory_ns = facts.st_mtim.tv_sec * INT64_C(1000000000) + facts.st_mtim.tv_nsec;
+    if (stat(file->path, &facts) == 0) {
+        seen.inode = facts.st_ino;
+        seen.size = facts.st_size;
+    }
+    return seen;
+}
+
 /* At the end of a file: has another one taken its place? */
 static bool advance(struct log_file *file)
 {
     struct stat ours;
-    if (fstat(file->fd, &ours) != 0)
+    struct file_seen seen = look_around(file);
+    file->is_waiting = true;
+    if (fstat(file->fd, &ours) != 0 || (seen.directory_ns == file->seen.directory_ns &&
+                                           seen.inode == file->seen.inode && seen.size == file->seen.size))
         return false;
+    file->seen = seen;
     int fd = rotation_next(file->path, &ours, &file->is_waiting);
     if (fd < 0)
         return false;

@@ -42,6 +42,11 @@ struct log_file {
     uint64_t lost;           /* places where lines are missing; the reader sets it back */
     bool was_switched;       /* another file was begun; the reader sets it back */
     bool is_waiting;         /* rotated, and the new file is not there or empty: look again in a second */
+    struct file_seen { /* by the last look for the next file, which found none: no need to look at the same again */
+        int64_t directory_ns; /* last change */
+        uint64_t inode;
+        int64_t size;
+    } seen;
 };
 
 void log_file_init(struct log_file *file, const char *path);

@@ -193,15 +193,26 @@ static size_t next_index(const struct siblings *siblings, const struct stat *our
     return siblings->count;
 }
 
+/* A log without a line: whoever writes may still have the old one open, and a position at its beginning would have
+ * nothing to know the file by. */
+static bool has_line(int fd)
+{
+    char bytes[4096];
+    ssize_t got = pread(fd, bytes, sizeof bytes, 0);
+    return got == (ssize_t)sizeof bytes || (got > 0 && memchr(bytes, '\n', (size_t)got));
+}
+
 int rotation_next(const char *path, const struct stat *ours, bool *is_waiting)
 {
     struct siblings siblings;
     int fd = -1, directory = list_siblings(path, &siblings);
     size_t i = directory < 0 ? 0 : next_index(&siblings, ours);
-    bool exists = directory >= 0 && i < siblings.count;
-    /* An empty log: whoever writes may still have the old one open. */
-    if (exists && (siblings.items[i].number != 0 || siblings.items[i].facts.st_size > 0))
+    if (directory >= 0 && i < siblings.count)
         fd = open_sibling(directory, &siblings.items[i]);
+    if (fd >= 0 && siblings.items[i].number == 0 && !has_line(fd)) {
+        close(fd);
+        fd = -1;
+    }
     *is_waiting = fd < 0;
     if (directory >= 0)
         close(directory);
