@@ -10,7 +10,7 @@ static const struct action actions[] = {
         .object_kind = KIND_SITE,
         .risk = RISK_DISTURBING,
         .title = "Restart",
-        .help = "stop and start a site's containers, and see that it is well afterwards",
+        .help = "restart a site: stop and start its containers, and see that it is well afterwards",
         .plan = restart_plan,
     },
 };

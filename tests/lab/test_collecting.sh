@@ -39,8 +39,9 @@ test_a_container_stopped_by_hand_shows_within_two_intervals() {
         wait_for 2 "its site stopped" has_row sites '.site == "kleingarten.example" and .state == "stopped" and (.drift | contains("exited"))' &&
         wait_for 2 "the timeline" has_row timeline '.object == "mosh01/kleingarten.example-web" and (.kind == "container.stopped" or .kind == "container.died")' || return
     dog --report sites >/dev/null
-    why="a stopped site must make the report critical"
-    [ $? = 1 ] || return
+    local status=$?
+    why="a stopped site must make the report critical, its exit status was $status"
+    [ $status = 1 ] || return
     lab exec mosh01 podman start kleingarten.example-web >/dev/null 2>&1
     wait_for $((2 * INTERVAL_S + 1)) "running again" has_row sites '.site == "kleingarten.example" and .state == "running" and .drift == ""' &&
         wait_for 2 "the timeline" has_row timeline '.kind == "container.started" and .object == "mosh01/kleingarten.example-web"'
@@ -104,8 +105,10 @@ test_a_stopped_sshd_turns_unknown_while_the_others_stay_fresh() {
     lab cont-sshd mosh03
     wait_for 30 "mosh03 up again" all_up && return $result
 }
+end_helpers() { lab exec "$1" pkill -f 'dogwatch-host --role'; } # their connections end, new ones must be made
 test_a_changed_host_key_is_refused_with_its_reason() {
     lab rekey mosh02 >/dev/null
+    end_helpers mosh02
     wait_for 20 "host key refused" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "host-key" and (.reason | contains("SHA256:"))' &&
         wait_for 1 "others fresh" fresh_except mosh02 || return
     local key
@@ -119,7 +122,8 @@ test_a_changed_host_key_is_refused_with_its_reason() {
 }
 test_garbage_from_a_helper_is_said_and_survived() {
     local helper=/usr/local/lib/dogwatch/dogwatch-host
-    lab exec mosh02 sh -c "mv $helper $helper.real; printf '#!/bin/sh\nprintf \"\\033[31mhello {\\n\"; cat >/dev/null\n' >$helper; chmod 755 $helper; pkill -f '[d]ogwatch-host.real|[d]ogwatch-host --role'; true" >/dev/null 2>&1
+    lab exec mosh02 sh -c "mv $helper $helper.real; printf '#!/bin/sh\nprintf \"\\033[31mhello {\\n\"; cat >/dev/null\n' >$helper; chmod 755 $helper"
+    end_helpers mosh02
     wait_for 30 "garbage" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "garbage"' &&
         wait_for 1 "others fresh" fresh_except mosh02
     local result=$?
