@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "tui/style.h"
 #include "views/console/action_dialog.h"
 #include "views/pages/page.h"
@@ -16,17 +17,21 @@ enum { BINDINGS_MAX = 32 };
 const struct keymap *objects_keymap(void)
 {
     static struct key_binding bindings[BINDINGS_MAX];
+    static char helps[BINDINGS_MAX][160];
     static struct keymap keymap = {.context = "Object", .bindings = bindings};
     if (keymap.count > 0)
         return &keymap;
     int command = OBJECT_ACTION;
     for (const struct action *action = action_first(); action; action = action_next(action), command++) {
         int key;
-        if (keymap.count + 1 < BINDINGS_MAX && keys_parse(action->key, &key))
-            bindings[keymap.count++] = (struct key_binding){key, command, action->name, action->name, action->help, 3};
+        if (keymap.count + 1 >= BINDINGS_MAX || !keys_parse(action->key, &key))
+            continue;
+        char *help = helps[keymap.count];
+        str_format(help, sizeof helps[0], "%s: %s", action->title, action->help);
+        bindings[keymap.count++] = (struct key_binding){key, command, action->name, action->name, help, 3};
     }
     bindings[keymap.count++] =
-        (struct key_binding){'l', OBJECT_LOGS, "logs", "logs", "the log of this object, followed", 3};
+        (struct key_binding){'l', OBJECT_LOGS, "logs", "logs", "The log of this object, followed", 3};
     return &keymap;
 }
 

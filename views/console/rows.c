@@ -278,7 +278,7 @@ static bool matches(const struct subject *scope, const char *host, const char *s
 static const struct {
     const char *key;
     int most;
-} words[] = {{"reason", 24}, {"drift", 24}, {"text", 40}, {"message", 24}, {"object", 30}};
+} words[] = {{"reason", 34}, {"drift", 24}, {"text", 40}, {"message", 24}, {"object", 30}};
 
 static int words_most(const struct column *column)
 {

@@ -45,7 +45,10 @@ static void draw_state(const struct page *page, const void *object, struct area 
     x += area_text(row, x, 0, ROLE_TITLE, page->subject.key) + 2;
     column_text(column_find(page->screen->rows, "age_s"), object, freshness, age);
     bool stale = state.concern == CONCERN_UNKNOWN;
-    area_textf(row, x, 0, stale ? ROLE_UNKNOWN : ROLE_DIM, stale ? "figures are %s old" : "seen %s ago", age);
+    if (strcmp(age, "–") == 0)
+        area_text(row, x, 0, ROLE_UNKNOWN, "never seen yet");
+    else
+        area_textf(row, x, 0, stale ? ROLE_UNKNOWN : ROLE_DIM, stale ? "figures are %s old" : "seen %s ago", age);
 }
 
 static const char *unit_after(const struct column *column)
