@@ -78,34 +78,29 @@ void log_entry_print(const struct log_entry *entry, enum log_format format, bool
         print_text(entry, colour, out);
 }
 
-/* --- what was asked for
- * ----------------------------------------------------------------------------------------------- */
-
-struct log_request {
-    struct log_filter filter;
-    enum log_format format;
-    bool follow, colour;
-};
+/* --- searching
+ */
 
 /* The query gives the newest first; they are printed the other way round. */
 struct printed_lines {
-    const struct log_request *request;
+    enum log_format format;
+    bool colour;
     const struct log_place *place; /* what came behind it is left to follow(); NULL: nothing is */
     size_t left;                   /* how many more are wanted */
     VEC(char *) lines;
 };
 
-/* Whether it came after the place was taken: then it is in the place's newest days behind their ID, or in a newer day.
- */
+/* Whether it came after the place was taken: behind the place's ID of its day, or in a day's file that was not there
+ * then. (Of more than four files only the newest are in the place; older ones no longer grow.) */
 static bool came_later(const struct log_place *place, const struct log_entry *entry)
 {
-    int32_t newest = 0;
+    int32_t oldest = INT32_MAX;
     for (size_t i = 0; i < sizeof place->days / sizeof place->days[0]; i++) {
         if (place->days[i].day == entry->day)
             return entry->id > place->days[i].id;
-        newest = place->days[i].day > newest ? place->days[i].day : newest;
+        oldest = place->days[i].day < oldest ? place->days[i].day : oldest; /* 0: a free slot, all files are known */
     }
-    return entry->day > newest;
+    return entry->day > oldest;
 }
 
 static bool keep_line(void *arg, const struct log_entry *entry)
@@ -118,34 +113,44 @@ static bool keep_line(void *arg, const struct log_entry *entry)
     FILE *memory = open_memstream(&text, &length);
     if (!memory)
         return false;
-    log_entry_print(entry, printed->request->format, printed->request->colour, memory);
+    log_entry_print(entry, printed->format, printed->colour, memory);
     fclose(memory);
     vec_push(&printed->lines, text);
     return --printed->left > 0;
 }
+
+enum err log_print_found(struct log_reader *reader, const struct log_filter *filter, const struct log_place *place,
+    enum log_format format, bool colour, FILE *out, struct err_info *info)
+{
+    struct log_filter asked = *filter;
+    struct printed_lines printed = {
+        .format = format, .colour = colour, .place = place, .left = filter->limit ? filter->limit : SIZE_MAX};
+    if (place) /* lines that are passed over do not count */
+        asked.limit = 0;
+    enum err err = log_query(reader, &asked, keep_line, &printed, info);
+    for (size_t i = printed.lines.count; i-- > 0;) {
+        if (!err)
+            fputs(printed.lines.items[i], out);
+        free(printed.lines.items[i]);
+    }
+    vec_free(&printed.lines);
+    return err;
+}
+
+/* --- what was asked for
+ * ----------------------------------------------------------------------------------------------- */
+
+struct log_request {
+    struct log_filter filter;
+    enum log_format format;
+    bool follow, colour;
+};
 
 static bool print_line(void *arg, const struct log_entry *entry)
 {
     const struct log_request *request = arg;
     log_entry_print(entry, request->format, request->colour, stdout);
     return !ferror(stdout);
-}
-
-static enum err print_found(
-    struct log_reader *reader, const struct log_request *request, const struct log_place *place, struct err_info *info)
-{
-    struct log_filter filter = request->filter;
-    struct printed_lines printed = {.request = request, .place = place, .left = filter.limit ? filter.limit : SIZE_MAX};
-    if (place) /* lines that are passed over do not count */
-        filter.limit = 0;
-    enum err err = log_query(reader, &filter, keep_line, &printed, info);
-    for (size_t i = printed.lines.count; i-- > 0;) {
-        if (!err)
-            fputs(printed.lines.items[i], stdout);
-        free(printed.lines.items[i]);
-    }
-    vec_free(&printed.lines);
-    return err;
 }
 
 /* Ends on SIGINT, SIGTERM, or when nobody reads standard output any more. */
@@ -238,7 +243,8 @@ static enum err run(const char *state_dir, const struct log_request *request, st
     if (!err)
         err = log_place_now(reader, &place, info);
     if (!err)
-        err = print_found(reader, request, request->follow ? &place : NULL, info);
+        err = log_print_found(
+            reader, &request->filter, request->follow ? &place : NULL, request->format, request->colour, stdout, info);
     if (!err && request->follow)
         err = follow(reader, request, &place, info);
     if (!err && fflush(stdout) && errno != EPIPE)

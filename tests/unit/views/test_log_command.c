@@ -224,6 +224,32 @@ static void mistakes_are_refused_with_status_2(void **state)
 
 /* --- following */
 
+/* What comes between taking the place and searching must not be found by both. */
+static void what_comes_after_the_place_is_left_to_following(void **state)
+{
+    struct fixture *f = *state;
+    struct log_reader *reader;
+    struct log_place place;
+    const struct log_filter newest = {.limit = 1}, all = {.limit = 0};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_int_equal(log_reader_open(f->dir, &reader, NULL), ERR_OK);
+    assert_int_equal(log_place_now(reader, &place, NULL), ERR_OK);
+    append(f, "web", FLEET_NOW, 0, "later, the same day");
+    append(f, "web", FLEET_NOW - 20 * 3600 * USEC_PER_SEC, 0, "later, in another day's file");
+    assert_int_equal(log_print_found(reader, &newest, &place, LOG_FORMAT_TEXT, false, out, NULL), ERR_OK);
+    fflush(out);
+    assert_int_equal(count_of(text, "\n"), 1);
+    assert_non_null(strstr(text, "fake line"));
+    assert_int_equal(log_print_found(reader, &all, &place, LOG_FORMAT_TEXT, false, out, NULL), ERR_OK);
+    fclose(out);
+    assert_int_equal(count_of(text, "\n"), 1 + 5);
+    assert_null(strstr(text, "later"));
+    free(text);
+    log_reader_close(reader);
+}
+
 static void following_prints_each_line_once_in_order_and_ends_on_sigint(void **state)
 {
     struct fixture *f = *state;
@@ -272,6 +298,7 @@ int main(void)
         TEST(json_is_an_object_a_line_with_the_text_unchanged),
         cmocka_unit_test(colour_marks_errors_and_lets_no_other_escape_through),
         TEST(mistakes_are_refused_with_status_2),
+        TEST(what_comes_after_the_place_is_left_to_following),
         TEST(following_prints_each_line_once_in_order_and_ends_on_sigint),
         TEST(following_ends_when_nobody_reads),
     };
