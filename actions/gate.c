@@ -20,6 +20,8 @@
 #define BODY_CEILING ((size_t)256 << 10)
 #define SEEN_SIZE 512
 
+#define ENDED_ROUNDS 5 /* so often a container is seen ended that nothing starts again */
+
 enum verdict { VERDICT_GOOD, VERDICT_WAIT, VERDICT_BAD };
 
 /* What one round saw of what is not (yet) good. */
@@ -27,6 +29,8 @@ struct seen {
     enum verdict verdict;
     char text[SEEN_SIZE];
     char container[CONTAINER_NAME_SIZE]; /* the first that is not good; "" where it is the site as a whole */
+    bool ended;                          /* a container has ended, and nothing but us would start it again */
+    int64_t started_sum;                 /* of all start times: another one is another life */
 };
 
 static void see(struct seen *seen, enum verdict verdict, const char *container, const char *format, ...)
@@ -61,21 +65,43 @@ static const json_t *find_container(const json_t *containers, const char *name)
     return NULL;
 }
 
+/* An engine starts it again by itself, by its restart policy. */
+static bool comes_back(const json_t *now, int64_t exit_code)
+{
+    const char *policy = json_get_text(now, "restart_policy");
+    if (!policy || !*policy || strcmp(policy, "no") == 0)
+        return false;
+    return strcmp(policy, "on-failure") != 0 || exit_code != 0;
+}
+
+static void look_at_ended(const json_t *now, const char *name, const char *state, struct seen *seen)
+{
+    int64_t started_us = 0, finished_us = 0, exit_code = 0;
+    bool out_of_memory = false;
+    char after[48] = "";
+    json_get_i64(now, "started_us", &started_us);
+    json_get_i64(now, "finished_us", &finished_us);
+    json_get_i64(now, "exit_code", &exit_code);
+    json_get_bool(now, "oom_killed", &out_of_memory);
+    if (started_us > 0 && finished_us >= started_us)
+        str_format(after, sizeof after, " %.1f s after its start", (double)(finished_us - started_us) / USEC_PER_SEC);
+    see(seen, VERDICT_WAIT, name, "%s %s%s with exit code %lld%s", name, strcmp(state, "dead") == 0 ? "died" : state,
+        after, (long long)exit_code, out_of_memory ? " (out of memory)" : "");
+    seen->ended = seen->ended || !comes_back(now, exit_code);
+}
+
 static void look_at_state(const json_t *now, const char *name, int64_t before_us, struct seen *seen)
 {
     const char *state = json_get_text(now, "state");
-    int64_t started_us = 0, exit_code = 0;
+    int64_t started_us = 0;
     json_get_i64(now, "started_us", &started_us);
-    json_get_i64(now, "exit_code", &exit_code);
-    if (!state || strcmp(state, "running") != 0) {
-        bool ended = state && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
-        if (ended)
-            see(seen, VERDICT_WAIT, name, "%s is %s with exit code %lld", name, state, (long long)exit_code);
-        else
-            see(seen, VERDICT_WAIT, name, "%s is %s", name, state ? state : "unknown");
-    } else if (started_us <= before_us) {
+    seen->started_sum += started_us;
+    if (state && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0))
+        look_at_ended(now, name, state, seen);
+    else if (!state || strcmp(state, "running") != 0)
+        see(seen, VERDICT_WAIT, name, "%s is %s", name, state ? state : "unknown");
+    else if (started_us == before_us)
         see(seen, VERDICT_BAD, name, "%s runs since before the restart", name);
-    }
 }
 
 static void look_at_health(const json_t *now, const char *name, bool has_http, struct seen *seen)
@@ -108,21 +134,24 @@ static void look_at_container(const json_t *planned, const json_t *containers, b
 /* --- health over HTTP
  * ------------------------------------------------------------------------------------------------- */
 
-static void look_at_answer(const json_t *health, int status, const struct buf *body, struct seen *seen)
+static void look_at_answer(const json_t *health, const char *url, int status, const struct buf *body, struct seen *seen)
 {
     int64_t wanted = 200;
-    const char *contains = json_get_text(health, "contains");
+    const char *contains = json_get_text(health, "contains"), *container = json_get_text(health, "container");
     json_get_i64(health, "status", &wanted);
+    container = container ? container : "";
     if (status != (int)wanted)
-        see(seen, VERDICT_WAIT, "", "HTTP %d, wanted %lld", status, (long long)wanted);
+        see(seen, VERDICT_WAIT, container, "%s answers HTTP %d, wanted %lld", url, status, (long long)wanted);
     else if (contains && !memmem(buf_text(body), body->length, contains, strlen(contains)))
-        see(seen, VERDICT_WAIT, "", "HTTP %d, but the page does not contain \"%s\"", status, contains);
+        see(seen, VERDICT_WAIT, container, "%s answers HTTP %d, but the page does not contain \"%s\"", url, status,
+            contains);
 }
 
 static void look_at_http(
     struct step_context *context, const struct plan_step *step, const json_t *health, struct seen *seen)
 {
     const char *domain = json_get_text(health, "domain"), *path = json_get_text(health, "path");
+    const char *container = json_get_text(health, "container");
     char address[ADDRESS_SIZE], url[1024], connect_to[ADDRESS_SIZE + 16];
     int64_t port = 0;
     bool has_jump;
@@ -138,15 +167,15 @@ static void look_at_http(
     const struct http_request request = {.url = url,
         .host_header = domain,
         .connect_to = connect_to,
-        .timeout_us = HTTP_TIMEOUT_US,
+        .timeout_us = step_patience(context, HTTP_TIMEOUT_US),
         .ceiling = BODY_CEILING};
     struct buf body = BUF(BODY_CEILING);
     struct err_info info = {0};
     int status = 0;
     if (http_get(&request, &status, &body, &info) == ERR_OK)
-        look_at_answer(health, status, &body, seen);
+        look_at_answer(health, url, status, &body, seen);
     else
-        see(seen, VERDICT_WAIT, "", "no answer over HTTP: %.300s", info.message);
+        see(seen, VERDICT_WAIT, container ? container : "", "no answer over HTTP: %.300s", info.message);
     buf_free(&body);
 }
 
@@ -177,13 +206,13 @@ static void add_last_line(struct step_context *context, const char *host, const 
     json_t *args = json_object(), *answer = NULL;
     json_put_text(args, "container", seen->container);
     json_put_i64(args, "lines", 1);
-    if (step_request(context, host, "logs.tail", args, ASK_TIMEOUT_US, &answer, NULL) != ERR_OK)
+    if (step_command(context, host, "logs.tail", args, ASK_TIMEOUT_US, &answer, NULL) != ERR_OK)
         return;
     const json_t *line = json_array_get(json_object_get(answer, "lines"), 0);
     const char *text = line ? json_get_text(line, "text") : NULL;
     if (text) {
         char *clean = sanitize_dup(text, strlen(text), 200);
-        buf_printf(message, "; its last line: %s", clean);
+        buf_printf(message, "; last line of %s: %s", seen->container, clean);
         free(clean);
     }
     json_decref(answer);
@@ -193,43 +222,63 @@ static enum err shut(
     struct step_context *context, const struct plan_step *step, const struct seen *seen, struct err_info *info)
 {
     struct buf message = BUF(1000);
-    buf_printf(&message, "%s", seen->text);
-    if (seen->container[0])
+    buf_printf(&message, "%s",
+        seen->text[0] ? seen->text : "its containers do not stay up: they end and are started again and again");
+    if (seen->container[0] && step_is_linked(context, step->host))
         add_last_line(context, step->host, seen, &message);
-    err_set(info, ERR_FAILED, "%s is not well after the restart: %s; see `dogwatch log --site %s`", step_site(context),
-        buf_text(&message), step_site(context));
+    err_set(info, ERR_FAILED, "%s; see `dogwatch log --site %s`", buf_text(&message), step_site(context));
     buf_free(&message);
     return ERR_FAILED;
+}
+
+/* What is known of the rounds so far. */
+struct watch {
+    int64_t until_us;
+    int good, ended;     /* rounds in a row */
+    int64_t started_sum; /* of the last good round */
+};
+
+/* Whether the gate opens (good enough), stays shut (VERDICT_BAD) or is looked at again. */
+static enum verdict judge(struct watch *watch, const struct seen *seen)
+{
+    bool good = seen->verdict == VERDICT_GOOD;
+    bool same_life = watch->good == 0 || watch->started_sum == seen->started_sum; /* else it died in between */
+    watch->good = !good ? 0 : same_life ? watch->good + 1 : 1;
+    watch->started_sum = seen->started_sum;
+    watch->ended = seen->ended ? watch->ended + 1 : 0;
+    if (watch->good >= GATE_ROUNDS)
+        return VERDICT_GOOD;
+    bool over = clock_mono_us() > watch->until_us && (watch->good <= 1 || !same_life);
+    return seen->verdict == VERDICT_BAD || watch->ended >= ENDED_ROUNDS || over ? VERDICT_BAD : VERDICT_WAIT;
 }
 
 static enum err gate_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    int64_t began_us = clock_mono_us(), deadline_ms = DEADLINE_MS;
-    struct seen seen = {.verdict = VERDICT_WAIT};
-    int good = 0;
+    int64_t deadline_ms = DEADLINE_MS;
     json_get_i64(step->parameters, "deadline_ms", &deadline_ms);
-    int64_t deadline_us = deadline_ms * USEC_PER_MSEC;
-    while (good < GATE_ROUNDS) {
+    struct watch watch = {.until_us = clock_mono_us() + step_patience(context, deadline_ms * USEC_PER_MSEC)};
+    enum verdict verdict = VERDICT_WAIT;
+    while (verdict == VERDICT_WAIT) {
+        struct seen seen;
         enum err err = look(context, step, &seen, info);
-        if (err && clock_mono_us() - began_us > deadline_us)
-            return err;
-        good = !err && seen.verdict == VERDICT_GOOD ? good + 1 : 0;
-        if (err)
-            step_progress(context, "%s", info ? info->message : "no answer");
-        else if (good)
-            step_progress(context, "well, %d of %d times", good, GATE_ROUNDS);
+        if (err) /* it was tried for a minute already */
+            return err == ERR_CANCELLED
+                       ? err
+                       : err_prefix(info, err, "restarted, but it is not known whether %s is well", step_site(context));
+        verdict = judge(&watch, &seen);
+        if (verdict == VERDICT_BAD)
+            return shut(context, step, &seen, info);
+        if (watch.good)
+            step_progress(context, "well, %d of %d times", watch.good, GATE_ROUNDS);
         else
             step_progress(context, "%s", seen.text);
-        if (seen.verdict == VERDICT_BAD || (!good && clock_mono_us() - began_us > deadline_us))
-            return shut(context, step, &seen, info);
-        step_renew_lease(context, step->host);
-        if (good < GATE_ROUNDS && step_wait(context, ROUND_EVERY_US))
+        if (verdict == VERDICT_WAIT && step_wait(context, step_patience(context, ROUND_EVERY_US)))
             return err_set(info, ERR_CANCELLED, "cancelled while waiting for %s to be well", step_site(context));
     }
-    buf_printf(outcome, "the same containers run, %s%d times in a row",
-        json_object_get(step->parameters, "health") ? "and answer as they should, " : "", GATE_ROUNDS);
+    buf_printf(outcome, "the same containers run%s, %d times in a row",
+        json_object_get(step->parameters, "health") ? " and answer as they should" : "", GATE_ROUNDS);
     return ERR_OK;
 }
 
-const struct step_kind step_gate = {.name = "gate", .again = true, .run = gate_run};
+const struct step_kind step_gate = {.name = "gate", .again = true, .settles = true, .run = gate_run};

@@ -18,13 +18,10 @@
 #include "base/sanitize.h"
 #include "store/audit.h"
 
-#define DIAL_TIMEOUT_US (20 * USEC_PER_SEC)
-#define HELLO_TIMEOUT_US (15 * USEC_PER_SEC)
-#define HELPER_IDLE_S 600
 #define PROGRESS_EVERY_US (300 * USEC_PER_MSEC)
 #define OUTCOME_CEILING ((size_t)4000)
-#define TRUTH_PATIENCE_US (600 * USEC_PER_SEC) /* how long a host is asked again what is true */
-#define TRUTH_EVERY_US (5 * USEC_PER_SEC)
+#define END_TRIES 30 /* to write down how the job ended, on a disk that refuses */
+#define END_EVERY_US (2 * USEC_PER_SEC)
 
 /* --- the journal
  * ------------------------------------------------------------------------------------------------------ */
@@ -35,10 +32,12 @@ static void log_failure(const struct step_context *context, enum err err, const 
         log_error("job %lld: the journal cannot be written: %s", (long long)context->job.id, info->message);
 }
 
-static void write_job(struct step_context *context)
+static enum err write_job(struct step_context *context)
 {
     struct err_info info = {0};
-    log_failure(context, store_job_update(context->config->store, &context->job, &info), &info);
+    enum err err = store_job_update(context->config->store, &context->job, &info);
+    log_failure(context, err, &info);
+    return err;
 }
 
 static enum err write_step(struct step_context *context, size_t index, struct err_info *info)
@@ -56,7 +55,7 @@ static void set_message(struct step_context *context, const char *text)
     sanitize(context->job.message, sizeof context->job.message, text, strlen(text));
 }
 
-static void end_step(struct step_context *context, size_t index, enum step_state state, const char *outcome)
+void job_end_step(struct step_context *context, size_t index, enum step_state state, const char *outcome)
 {
     struct job_step_record *record = &context->steps.items[index];
     record->state = state;
@@ -75,21 +74,47 @@ const char *step_site(const struct step_context *context)
 
 bool step_is_cancelled(struct step_context *context)
 {
-    return context->cancelled || context->leaving;
+    return context->leaving || (context->cancelled && !context->going_back);
 }
 
-void job_wake(struct step_context *context)
+int64_t step_patience(const struct step_context *context, int64_t duration_us)
+{
+    return context->config->hurry > 1 ? duration_us / context->config->hurry : duration_us;
+}
+
+static void signal_eventfd(int fd)
 {
     uint64_t one = 1;
-    ssize_t written = write(context->wake_fd, &one, sizeof one);
+    ssize_t written = write(fd, &one, sizeof one);
     (void)written; /* the counter cannot overflow, and readable is all it has to be */
+}
+
+void job_cancel(struct step_context *context, const char *who)
+{
+    if (context->cancelled)
+        return;
+    str_copy(context->cancelled_by, sizeof context->cancelled_by, who);
+    context->cancelled = true;
+    signal_eventfd(context->wake_fd);
+}
+
+void job_leave(struct step_context *context)
+{
+    context->leaving = true;
+    signal_eventfd(context->leave_fd);
 }
 
 bool step_wait(struct step_context *context, int64_t duration_us)
 {
-    struct pollfd waiting = {.fd = context->wake_fd, .events = POLLIN};
-    if (!step_is_cancelled(context))
-        poll(&waiting, 1, (int)(duration_us / USEC_PER_MSEC));
+    struct pollfd waiting[] = {{.fd = context->leave_fd, .events = POLLIN}, {.fd = context->wake_fd, .events = POLLIN}};
+    int64_t until_us = clock_mono_us() + duration_us, left_us = duration_us;
+    while (!step_is_cancelled(context) && left_us > 0) {
+        uint64_t count;
+        poll(waiting, 2, (int)((left_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+        ssize_t got = read(context->wake_fd, &count, sizeof count); /* a cancel that does not count while going back */
+        (void)got;
+        left_us = until_us - clock_mono_us();
+    }
     return step_is_cancelled(context);
 }
 
@@ -111,18 +136,20 @@ void step_progress(struct step_context *context, const char *format, ...)
     write_job(context);
 }
 
+char *job_file(const char *state_dir, int64_t job_id, const char *name)
+{
+    return xasprintf("%s/jobs/%lld/%s", state_dir, (long long)job_id, name);
+}
+
 enum err step_keep_file(struct step_context *context, const char *name, const struct buf *data, struct err_info *info)
 {
-    char number[32];
-    str_format(number, sizeof number, "%lld", (long long)context->job.id);
-    char *jobs = paths_join(context->config->state_dir, "jobs");
-    char *directory = paths_join(jobs, number), *path = paths_join(directory, name);
+    char *path = job_file(context->config->state_dir, context->job.id, name);
+    char *directory = job_file(context->config->state_dir, context->job.id, "");
     enum err err = paths_make_dir(directory, info);
     if (!err)
         err = paths_write_atomic(path, buf_text(data), data->length, 0600, info);
     free(path);
     free(directory);
-    free(jobs);
     return err;
 }
 
@@ -135,91 +162,6 @@ bool step_host_address(struct step_context *context, const char *host, char out[
     str_copy(out, ADDRESS_SIZE, def ? def->address : "");
     config->fleet_release(config->fleet_owner, fleet);
     return def != NULL;
-}
-
-/* --- hosts
- * ------------------------------------------------------------------------------------------------------------ */
-
-static void close_link(struct host_link *link)
-{
-    helper_free(link->helper);
-    connection_free(link->connection);
-    host_route_free(link->route);
-    link->helper = NULL;
-    link->connection = NULL;
-    link->route = NULL;
-}
-
-static enum err make_route(struct step_context *context, struct host_link *link, struct err_info *info)
-{
-    const struct jobs_config *config = context->config;
-    const struct fleet *fleet = config->fleet_hold(config->fleet_owner);
-    const struct host_def *def = fleet_host(fleet, link->host);
-    enum err err = def ? host_route_new(fleet, def, config->state_dir, "operator", &link->route, info)
-                       : err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files any more", link->host);
-    config->fleet_release(config->fleet_owner, fleet);
-    return err;
-}
-
-static enum err open_link(struct step_context *context, struct host_link *link, struct err_info *info)
-{
-    close_link(link);
-    enum err err = make_route(context, link, info);
-    if (!err)
-        err = remote_dial(host_route_target(link->route), DIAL_TIMEOUT_US, REMOTE_NO_CANCEL, &link->connection, info);
-    if (!err)
-        err = helper_open(link->connection, "operator", HELPER_IDLE_S, HELLO_TIMEOUT_US, &link->helper, info);
-    if (err)
-        close_link(link);
-    return err;
-}
-
-static struct host_link *find_link(struct step_context *context, const char *host)
-{
-    vec_each (&context->links, struct host_link, link)
-        if (strcmp(link->host, host) == 0)
-            return link;
-    struct host_link *link = vec_add(&context->links);
-    str_copy(link->host, sizeof link->host, host);
-    return link;
-}
-
-static void show_host_progress(void *owner, const json_t *value)
-{
-    const char *container = json_get_text(value, "container"), *did = json_get_text(value, "did");
-    if (container && did)
-        step_progress(owner, "%s %s", container, did);
-}
-
-enum err step_request(struct step_context *context, const char *host, const char *verb, json_t *args,
-    int64_t timeout_us, json_t **ok, struct err_info *info)
-{
-    char job[64];
-    struct host_link *link = find_link(context, host);
-    enum err err = ERR_OK;
-    if (ok)
-        *ok = NULL;
-    if (!args)
-        args = json_object();
-    str_format(job, sizeof job, "%s.%lld", context->lease_prefix, (long long)context->job.id);
-    json_put_text(args, "job", job);
-    json_put_text(args, "site", context->plan.site);
-    if (!link->helper || !helper_is_alive(link->helper))
-        err = open_link(context, link, info);
-    if (err) {
-        json_decref(args);
-        return err;
-    }
-    return helper_request(link->helper, verb, args, timeout_us, show_host_progress, context, ok, info);
-}
-
-void step_renew_lease(struct step_context *context, const char *host)
-{
-    json_t *args = json_object();
-    struct err_info info = {0};
-    json_put_i64(args, "ttl_s", STEP_LEASE_TTL_S);
-    if (step_request(context, host, "lease.renew", args, HELLO_TIMEOUT_US, NULL, &info) != ERR_OK)
-        log_warning("job %lld: the lease was not renewed: %s", (long long)context->job.id, info.message);
 }
 
 /* --- forward
@@ -254,48 +196,107 @@ static enum err run_step(struct step_context *context, size_t index, struct err_
     if (err)
         return err; /* without a journal nothing is done */
     crash_point(context, step->kind->name, true);
+    context->in_doubt = false;
     err = step->kind->run(context, step, &outcome, info);
     crash_point(context, step->kind->name, false);
+    if (err && context->in_doubt && step->kind->truth && !context->leaving) {
+        log_warning(
+            "job %lld: %s: %s; finding out what is true", (long long)context->job.id, step->kind->name, info->message);
+        err = job_settle(context, index, info); /* the journal then says DONE already */
+        if (!err)
+            goto out;
+    }
     if (err && info->message[0])
         buf_printf(&outcome, "%s%s", outcome.length ? "; " : "", info->message);
-    if (err != ERR_CANCELLED || !context->leaving)
-        end_step(context, index, err ? STEP_FAILED : STEP_DONE, buf_text(&outcome));
+    if (!err || !context->leaving || err != ERR_CANCELLED) /* else it stays begun: the next engine finds out */
+        job_end_step(context, index, err ? STEP_FAILED : STEP_DONE, buf_text(&outcome));
+out:
     buf_free(&outcome);
     return err;
+}
+
+/* A step was done that lets the job only go forward. */
+bool job_is_settled(const struct step_context *context)
+{
+    for (size_t i = 0; i < context->steps.count; i++)
+        if (context->plan.steps.items[i].kind->settles && context->steps.items[i].state == STEP_DONE)
+            return true;
+    return false;
 }
 
 /* --- back
  * ------------------------------------------------------------------------------------------------------------- */
 
-/* Undo everything that was begun, the last first. False where something could not be undone; `left` says what. */
-static bool undo_steps(struct step_context *context, struct buf *left)
+static bool was_begun(const struct job_step_record *record)
 {
-    bool all = true;
-    for (size_t i = context->steps.count; i-- > 0;) {
-        const struct plan_step *step = &context->plan.steps.items[i];
-        struct job_step_record *record = &context->steps.items[i];
-        bool begun = record->state == STEP_RUNNING || record->state == STEP_DONE || record->state == STEP_FAILED;
-        if (!begun && record->state == STEP_PENDING) {
-            record->state = STEP_SKIPPED;
-            write_step(context, i, NULL);
-        }
-        if (!begun || !step->kind->undo)
-            continue;
-        struct buf outcome = BUF(OUTCOME_CEILING);
-        struct err_info info = {0};
-        context->current = i;
-        buf_printf(&outcome, "%s%sundone: ", record->outcome ? record->outcome : "", record->outcome ? "; " : "");
-        enum err err = step->kind->undo(context, step, &outcome, &info);
-        if (err) {
-            buf_printf(&outcome, "failed: %s", info.message);
-            buf_printf(left, "; %s could not be undone: %s", step->kind->name, info.message);
-            all = false;
-        }
-        end_step(context, i, err ? STEP_FAILED : STEP_UNDONE, buf_text(&outcome));
-        buf_free(&outcome);
-    }
-    return all;
+    return record->state == STEP_RUNNING || record->state == STEP_DONE || record->state == STEP_FAILED;
 }
+
+/* From here on the journal says that the job goes back, whoever carries it out. */
+static void turn_back(struct step_context *context)
+{
+    context->going_back = true;
+    for (size_t i = 0; i < context->steps.count; i++) {
+        if (context->steps.items[i].state != STEP_PENDING)
+            continue;
+        context->steps.items[i].state = STEP_SKIPPED;
+        write_step(context, i, NULL);
+    }
+}
+
+/* `said` and `left` get what became of it, for the job's message. ERR_CANCELLED: the engine ends. */
+static enum err undo_step(struct step_context *context, size_t index, struct buf *said, struct buf *left)
+{
+    const struct plan_step *step = &context->plan.steps.items[index];
+    struct job_step_record *record = &context->steps.items[index];
+    struct buf outcome = BUF(OUTCOME_CEILING), undone = BUF(OUTCOME_CEILING);
+    struct err_info info = {0};
+    char point[48];
+    context->current = index;
+    str_format(point, sizeof point, "undo %s", step->kind->name);
+    crash_point(context, point, true);
+    enum err err = step->kind->undo(context, step, &undone, &info);
+    crash_point(context, point, false);
+    if (record->outcome && record->outcome[0])
+        buf_printf(&outcome, "%s; ", record->outcome);
+    if (err)
+        buf_printf(&outcome, "could not be undone: %s", info.message);
+    else
+        buf_printf(&outcome, "undone%s%s", undone.length ? ": " : "", buf_text(&undone));
+    if (err)
+        buf_printf(left, "; %s could not be undone: %s", step->kind->name, info.message);
+    else if (!step->kind->again && undone.length)
+        buf_printf(said, "; %s", buf_text(&undone));
+    if (!context->leaving)
+        job_end_step(context, index, err ? STEP_FAILED : STEP_UNDONE, buf_text(&outcome));
+    buf_free(&undone);
+    buf_free(&outcome);
+    return context->leaving ? ERR_CANCELLED : err;
+}
+
+/* Undo everything that was begun, the last first. ERR_CANCELLED: the engine ends before all is undone. ERR_FAILED:
+ * something is left. */
+static enum err undo_steps(struct step_context *context, struct buf *said, struct buf *left)
+{
+    enum err result = ERR_OK;
+    turn_back(context);
+    for (size_t i = context->steps.count; i-- > 0;) {
+        if (!was_begun(&context->steps.items[i]) || !context->plan.steps.items[i].kind->undo)
+            continue;
+        if (context->lease.lost[0]) {
+            buf_printf(left, "; nothing more is touched, the site is somebody else's now");
+            return ERR_FAILED;
+        }
+        enum err err = context->leaving ? ERR_CANCELLED : undo_step(context, i, said, left);
+        if (err == ERR_CANCELLED)
+            return err;
+        result = err ? ERR_FAILED : result;
+    }
+    return result;
+}
+
+/* --- the end
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void end_job(struct step_context *context, enum job_state state, const char *message)
 {
@@ -310,78 +311,57 @@ static void end_job(struct step_context *context, enum job_state state, const ch
     if (store_audit_add(context->config->store, context->job.who, (uid_t)-1, context->job.action, context->job.object,
             text, &info) != ERR_OK)
         log_error("job %lld: the audit entry cannot be written: %s", (long long)context->job.id, info.message);
-    write_job(context);
+    job_close_links(context);
+    context->ended = true; /* whoever reads the record may begin the next one */
+    for (int tries = 0; write_job(context) != ERR_OK && tries < END_TRIES; tries++)
+        if (context->leaving || poll(&(struct pollfd){.fd = context->leave_fd, .events = POLLIN}, 1,
+                                    (int)(step_patience(context, END_EVERY_US) / USEC_PER_MSEC)) > 0)
+            break; /* the next engine finds it unfinished and ends it */
     log_info("%s", text);
 }
 
-static void give_up(struct step_context *context, enum err why, const struct err_info *info)
+/* False: the engine ended before everything was undone; the next one goes on. */
+static bool give_up(struct step_context *context, enum err why, const struct err_info *info)
 {
-    struct buf message = BUF(OUTCOME_CEILING);
-    struct buf left = BUF(OUTCOME_CEILING);
+    struct buf message = BUF(OUTCOME_CEILING), said = BUF(OUTCOME_CEILING), left = BUF(OUTCOME_CEILING);
     bool by_person = why == ERR_CANCELLED && context->cancelled;
     const char *step = context->plan.steps.items[context->current].kind->name;
+    size_t name_length = strlen(step);
+    bool named = strncmp(info->message, step, name_length) == 0 && info->message[name_length] == ':';
     if (by_person)
         buf_printf(&message, "cancelled by %s", context->cancelled_by);
     else
-        buf_printf(&message, "%s: %s", step, info->message);
-    bool clean = undo_steps(context, &left);
-    if (clean)
-        buf_puts(&message, "; what was begun is undone");
+        buf_printf(&message, "%s%s%s", named ? "" : step, named ? "" : ": ", info->message);
+    enum err undone = undo_steps(context, &said, &left);
     buf_puts(&message, buf_text(&left));
-    end_job(context, by_person && clean ? JOB_CANCELLED : JOB_FAILED, buf_text(&message));
+    buf_puts(&message, buf_text(&said));
+    if (undone != ERR_CANCELLED)
+        end_job(context, by_person && !undone ? JOB_CANCELLED : JOB_FAILED, buf_text(&message));
     buf_free(&left);
+    buf_free(&said);
     buf_free(&message);
+    return undone != ERR_CANCELLED;
 }
 
-/* --- after a crash
- * ---------------------------------------------------------------------------------------------------- */
-
-/* The host knows. It may be slow to come back itself, so it is asked for a while. */
-static enum truth find_truth(struct step_context *context, const struct plan_step *step, struct err_info *info)
+static void succeed(struct step_context *context)
 {
-    int64_t began_us = clock_mono_us();
-    enum truth truth = TRUTH_UNKNOWN;
-    while ((truth = step->kind->truth(context, step, info)) == TRUTH_UNKNOWN) {
-        step_progress(context, "cannot find out yet what is true: %s", info->message);
-        if (clock_mono_us() - began_us > TRUTH_PATIENCE_US || step_wait(context, TRUTH_EVERY_US))
-            break;
+    char message[256];
+    str_format(message, sizeof message, "%s of %s is done%s%s%s", context->job.action, context->job.object,
+        context->resumed ? ", finished after the engine was started anew" : "",
+        context->cancelled ? "; it was through already when cancelled by " : "",
+        context->cancelled ? context->cancelled_by : "");
+    end_job(context, JOB_DONE, message);
+}
+
+static enum err go_forward(struct step_context *context, size_t index, struct err_info *info)
+{
+    enum err err = ERR_OK;
+    for (; !err && index < context->plan.steps.count; index++) {
+        bool too_late = job_is_settled(context) && !context->leaving;
+        if (step_is_cancelled(context) && !too_late)
+            return err_set(info, ERR_CANCELLED, "cancelled");
+        err = run_step(context, index, info);
     }
-    return truth;
-}
-
-/* Where to go on: *index is the first step to run. ERR_FAILED: back. */
-static enum err settle_interrupted(struct step_context *context, size_t *index, struct err_info *info)
-{
-    for (*index = 0; *index < context->steps.count; (*index)++) {
-        const struct plan_step *step = &context->plan.steps.items[*index];
-        enum step_state state = context->steps.items[*index].state;
-        if (state == STEP_DONE)
-            continue;
-        context->current = *index;
-        if (state == STEP_FAILED || state == STEP_UNDONE)
-            return err_set(info, ERR_FAILED, "the engine ended while this was being undone");
-        if (state != STEP_RUNNING || step->kind->again)
-            return ERR_OK;
-        enum truth truth = find_truth(context, step, info);
-        if (truth == TRUTH_UNKNOWN)
-            return context->leaving ? ERR_CANCELLED : ERR_FAILED;
-        if (truth == TRUTH_NOT_DONE)
-            return err_set(info, ERR_FAILED, "the engine ended before this was done");
-        end_step(context, *index, STEP_DONE, "done, as the host says after the engine was started anew");
-    }
-    return ERR_OK;
-}
-
-/* The lease may have run out meanwhile: take it again before anything is changed. */
-static enum err resume(struct step_context *context, size_t *index, struct err_info *info)
-{
-    struct buf outcome = BUF(OUTCOME_CEILING);
-    const struct plan_step *first = &context->plan.steps.items[0];
-    bool leased = first->kind == &step_lease && context->steps.items[0].state == STEP_DONE;
-    enum err err = settle_interrupted(context, index, info);
-    if (!context->leaving && leased && first->kind->run(context, first, &outcome, err ? NULL : info) != ERR_OK && !err)
-        err = ERR_FAILED;
-    buf_free(&outcome);
     return err;
 }
 
@@ -390,26 +370,24 @@ void *job_thread(void *arg)
     struct step_context *context = arg;
     struct err_info info = {0};
     size_t index = 0;
-    enum err err = context->resumed ? resume(context, &index, &info) : ERR_OK;
+    bool over = true;
     context->job.state = JOB_RUNNING;
     if (!context->job.started_us)
         context->job.started_us = clock_wall_us();
-    for (; !err && index < context->plan.steps.count; index++) {
-        if (step_is_cancelled(context))
-            err = err_set(&info, ERR_CANCELLED, "cancelled");
-        else
-            err = run_step(context, index, &info);
-    }
-    if (!err) {
-        char message[128];
-        str_format(message, sizeof message, "%s of %s is done%s", context->job.action, context->job.object,
-            context->resumed ? ", finished after the engine was started anew" : "");
-        end_job(context, JOB_DONE, message);
-    } else if (!(context->leaving && !context->cancelled)) {
-        give_up(context, err, &info);
-    } else {
+    enum err err = context->resumed ? job_resume(context, &index, &info) : ERR_OK;
+    if (!err)
+        err = go_forward(context, index, &info);
+    if (!err)
+        succeed(context);
+    else if (context->leaving)
+        over = false;
+    else if (job_is_settled(context))
+        end_job(context, JOB_FAILED, info.message);
+    else
+        over = give_up(context, err, &info);
+    if (!over)
         log_info("job %lld waits for the next engine", (long long)context->job.id);
-    }
+    job_close_links(context);
     context->finished = true;
     return NULL;
 }
@@ -417,11 +395,21 @@ void *job_thread(void *arg)
 /* --- life
  * ------------------------------------------------------------------------------------------------------------- */
 
-static void make_journal(struct step_context *context)
+/* One record a step: what was written before, and what is missing of it. */
+static void make_journal(struct step_context *context, struct job_step_list *known)
 {
     for (size_t i = 0; i < context->plan.steps.count; i++) {
         const struct plan_step *step = &context->plan.steps.items[i];
         struct job_step_record *record = vec_add(&context->steps);
+        if (known)
+            vec_each (&known->items, struct job_step_record, old)
+                if (old->index == (int)i) {
+                    *record = *old;
+                    old->command = old->outcome = old->undo = old->progress = NULL; /* taken over */
+                    old->index = -1;
+                }
+        if (record->command)
+            continue;
         record->job_id = context->job.id;
         record->index = (int)i;
         str_copy(record->name, sizeof record->name, step->kind->name);
@@ -430,6 +418,16 @@ static void make_journal(struct step_context *context)
         record->undo = step->undo ? xstrdup(step->undo) : NULL;
         write_step(context, i, NULL);
     }
+}
+
+static void read_cancelled(struct step_context *context)
+{
+    struct buf who = BUF(sizeof context->cancelled_by);
+    char *path = job_file(context->config->state_dir, context->job.id, JOB_CANCELLED_FILE);
+    if (buf_read_file(&who, path, NULL) == ERR_OK)
+        job_cancel(context, buf_text(&who));
+    buf_free(&who);
+    free(path);
 }
 
 struct step_context *job_context_new(const struct jobs_config *config, const char *lease_prefix, struct plan *plan,
@@ -441,33 +439,25 @@ struct step_context *job_context_new(const struct jobs_config *config, const cha
     context->plan = *plan;
     context->job = *job;
     context->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    context->leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     context->resumed = steps != NULL;
     *plan = (struct plan){.cut_us = -1};
     *job = (struct job_record){0};
-    if (steps)
-        vec_each (&steps->items, struct job_step_record, step) {
-            vec_push(&context->steps, *step);
-            step->command = step->outcome = step->undo = step->progress = NULL; /* taken over */
-        }
-    if (context->steps.count != context->plan.steps.count) {
-        vec_each (&context->steps, struct job_step_record, step)
-            job_step_record_free(step);
-        vec_clear(&context->steps);
-        make_journal(context); /* none was written yet */
-    }
+    make_journal(context, steps);
+    if (context->resumed)
+        read_cancelled(context);
     return context;
 }
 
 void job_context_free(struct step_context *context)
 {
-    vec_each (&context->links, struct host_link, link)
-        close_link(link);
+    job_close_links(context);
     vec_each (&context->steps, struct job_step_record, step)
         job_step_record_free(step);
-    vec_free(&context->links);
     vec_free(&context->steps);
     plan_free(&context->plan);
     job_record_free(&context->job);
     close(context->wake_fd);
+    close(context->leave_fd);
     free(context);
 }

@@ -10,11 +10,19 @@
 #include "collectors/host_route.h"
 #include "store/jobs.h"
 
-struct host_link { /* the job's own connection to one host */
+struct host_link { /* the job's own connection to one host: job_ask.c */
     char host[NAME_SIZE];
     struct host_route *route;
     struct connection *connection;
     struct helper *helper;
+    int64_t renew_id; /* the lease.renew or lease.take that is on its way; 0: none */
+};
+
+struct lease_held {
+    char host[NAME_SIZE]; /* "": none */
+    int64_t renewed_mono_us;
+    bool expired;   /* the host does not know it any more: to be taken again */
+    char lost[512]; /* somebody else has it: what the host said; "" otherwise */
 };
 
 struct step_context {
@@ -22,26 +30,52 @@ struct step_context {
     const struct jobs_config *config;
     const char *lease_prefix; /* makes the job's number unique between engines */
     struct plan plan;
-    struct job_record job;
+    struct job_record job;             /* id, action, who and site never change: others may read them */
     VEC(struct job_step_record) steps; /* as in the journal */
     VEC(struct host_link) links;
+    struct lease_held lease;
     size_t current; /* step under way */
     bool resumed;
-    int wake_fd;           /* eventfd: readable once the job is to be cancelled or the engine ends */
-    atomic_bool cancelled; /* a person wants it undone */
-    atomic_bool leaving;   /* the engine ends: stop between two steps, stay resumable */
-    atomic_bool finished;  /* the thread is about to return */
-    char cancelled_by[64];
+    bool going_back;
+    bool in_doubt;            /* a command was sent and its answer lost */
+    int wake_fd, leave_fd;    /* eventfds: look at `cancelled`; the engine ends (never drained) */
+    atomic_bool cancelled;    /* a person wants it undone */
+    atomic_bool leaving;      /* the engine ends: stop, stay resumable */
+    atomic_bool ended;        /* nothing is done to the site any more */
+    atomic_bool finished;     /* the thread is about to return */
+    char cancelled_by[64];    /* written before `cancelled` */
     int64_t progress_mono_us; /* when progress was last written */
     pthread_t thread;
 };
 
-/* Takes over plan and job (a record that is in the store already); loads or makes the journal. NULL on failure. */
+/* Takes over plan and job (a record that is in the store already); completes and takes over the journal (NULL: none was
+ * written yet). */
 struct step_context *job_context_new(const struct jobs_config *config, const char *lease_prefix, struct plan *plan,
     struct job_record *job, struct job_step_list *steps);
 void job_context_free(struct step_context *context); /* the thread has ended */
 
 void *job_thread(void *context); /* for pthread_create */
-void job_wake(struct step_context *context);
+void job_cancel(struct step_context *context, const char *who);
+void job_leave(struct step_context *context);
+
+/* STATE/jobs/ID/NAME; the caller frees. */
+char *job_file(const char *state_dir, int64_t job_id, const char *name);
+/* Who cancelled a job, kept so that a crash does not make it go on. */
+#define JOB_CANCELLED_FILE "cancelled-by"
+
+/* job_run.c, for job_settle.c */
+void job_end_step(struct step_context *context, size_t index, enum step_state state, const char *outcome);
+
+bool job_is_settled(const struct step_context *context); /* a step is done that lets the job only go forward */
+
+/* job_ask.c */
+void job_close_links(struct step_context *context);
+bool job_may_pass(enum err err); /* a host that fails so may be back soon */
+
+/* job_settle.c: what has become of a step whose end nobody saw. ERR_OK: it is done, the journal says so. ERR_CANCELLED:
+ * the engine ends or a person wants it undone. Else: go back. */
+enum err job_settle(struct step_context *context, size_t index, struct err_info *info);
+/* After a crash: *index is the first step to run. Anything but ERR_OK: back (ERR_CANCELLED while leaving: wait). */
+enum err job_resume(struct step_context *context, size_t *index, struct err_info *info);
 
 #endif

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/random.h>
 
 #include "actions/action.h"
 #include "actions/job_run.h"
@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "base/paths.h"
 #include "store/audit.h"
 #include "store/reader.h"
 
@@ -27,21 +28,26 @@ struct jobs {
     struct step_context *running; /* a chain; also those that ended and are not reaped yet */
 };
 
-/* A lease must not be taken over by the same number of another engine: machine and state directory go before it. */
+/* A lease must not be taken over by the same number of another engine, and machines may share a name and a directory:
+ * the state directory has a random word of its own. */
 static void make_lease_prefix(struct jobs *jobs)
 {
-    char machine[64] = "dogwatch";
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    gethostname(machine, sizeof machine - 1);
-    for (const char *c = machine; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
-    for (const char *c = jobs->config.state_dir; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
-    for (char *c = machine; *c; c++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", *c))
-            *c = '-';
-    machine[20] = '\0';
-    str_format(jobs->lease_prefix, sizeof jobs->lease_prefix, "%s-%08" PRIx32, machine, hash);
+    struct buf word = BUF(32);
+    uint64_t random = 0;
+    struct err_info info = {0};
+    char *path = paths_join(jobs->config.state_dir, "lease-id");
+    if (buf_read_file(&word, path, NULL) != ERR_OK || word.length != 16 ||
+        strspn(buf_text(&word), "0123456789abcdef") != 16) {
+        buf_clear(&word);
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+            random = (uint64_t)clock_wall_us();
+        buf_printf(&word, "%016" PRIx64, random);
+        if (paths_write_atomic(path, buf_text(&word), word.length, 0600, &info) != ERR_OK)
+            log_error("jobs left by this engine cannot be resumed: %s", info.message);
+    }
+    str_copy(jobs->lease_prefix, sizeof jobs->lease_prefix, buf_text(&word));
+    buf_free(&word);
+    free(path);
 }
 
 struct jobs *jobs_new(const struct jobs_config *config)
@@ -74,10 +80,8 @@ void jobs_free(struct jobs *jobs)
     if (!jobs)
         return;
     pthread_mutex_lock(&jobs->mutex);
-    for (struct step_context *context = jobs->running; context; context = context->next) {
-        context->leaving = true;
-        job_wake(context);
-    }
+    for (struct step_context *context = jobs->running; context; context = context->next)
+        job_leave(context);
     pthread_mutex_unlock(&jobs->mutex);
     while (jobs->running) {
         struct step_context *context = jobs->running;
@@ -174,6 +178,8 @@ static enum err check_free(struct jobs *jobs, const struct plan *plan, struct er
 {
     unsigned count = 0;
     for (const struct step_context *context = jobs->running; context; context = context->next) {
+        if (context->ended)
+            continue;
         count++;
         if (plan->site[0] && strcmp(context->plan.site, plan->site) == 0)
             return err_set(info, ERR_BUSY, "job %lld (%s by %s) is working on %s; wait for it, or cancel it",
@@ -224,6 +230,19 @@ static enum err record_job(struct jobs *jobs, const struct plan *plan, const cha
     return err;
 }
 
+/* The engine's next start must not begin it out of the blue. */
+static void fail_unstarted(struct jobs *jobs, int64_t id, const struct err_info *why)
+{
+    struct job_record job = {0};
+    if (store_job(jobs->config.store, id, &job, NULL, NULL) == ERR_OK) {
+        job.state = JOB_FAILED;
+        job.ended_us = clock_wall_us();
+        str_format(job.message, sizeof job.message, "not begun: %.400s", why ? why->message : "no thread");
+        store_job_update(jobs->config.store, &job, NULL);
+    }
+    job_record_free(&job);
+}
+
 enum err jobs_run(struct jobs *jobs, const char *action, const char *object, const json_t *expect, const char *who,
     uid_t uid, const char *reason, int64_t *job_id, struct err_info *info)
 {
@@ -243,11 +262,26 @@ enum err jobs_run(struct jobs *jobs, const char *action, const char *object, con
             int64_t id = job.id;
             err = start_thread(jobs, job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, NULL), info);
             *job_id = err ? 0 : id;
+            if (err)
+                fail_unstarted(jobs, id, info);
         }
         pthread_mutex_unlock(&jobs->mutex);
     }
     job_record_free(&job);
     plan_free(&plan);
+    return err;
+}
+
+static enum err keep_cancelled(struct jobs *jobs, int64_t job_id, const char *who, struct err_info *info)
+{
+    char *directory = job_file(jobs->config.state_dir, job_id, "");
+    char *path = job_file(jobs->config.state_dir, job_id, JOB_CANCELLED_FILE);
+    size_t length = strnlen(who, 63);
+    enum err err = paths_make_dir(directory, info);
+    if (!err)
+        err = paths_write_atomic(path, who, length, 0600, info);
+    free(directory);
+    free(path);
     return err;
 }
 
@@ -257,16 +291,15 @@ enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t u
     pthread_mutex_lock(&jobs->mutex);
     reap(jobs);
     for (struct step_context *context = jobs->running; context; context = context->next) {
-        if (context->job.id != job_id)
+        if (context->job.id != job_id || context->ended)
             continue;
         char object[KEY_SIZE];
         str_copy(object, sizeof object, context->plan.object);
         err = store_audit_add(jobs->config.store, who, uid, "cancel", object, context->plan.action, info);
-        if (!err) {
-            str_copy(context->cancelled_by, sizeof context->cancelled_by, who);
-            context->cancelled = true;
-            job_wake(context);
-        }
+        if (!err)
+            err = keep_cancelled(jobs, job_id, who, info);
+        if (!err)
+            job_cancel(context, who);
         break;
     }
     pthread_mutex_unlock(&jobs->mutex);
@@ -285,6 +318,7 @@ static void fail_unreadable(struct jobs *jobs, struct job_record *job, const str
     str_format(
         job->message, sizeof job->message, "cannot go on after the engine was started anew: %.300s", why->message);
     log_error("job %lld: %s", (long long)job->id, job->message);
+    store_audit_add(jobs->config.store, job->who, (uid_t)-1, job->action, job->object, job->message, NULL);
     store_job_update(jobs->config.store, job, NULL);
 }
 
@@ -309,7 +343,9 @@ static void resume_job(struct jobs *jobs, int64_t id)
     enum err err = store_job(jobs->config.store, id, &job, &steps, &info);
     if (!err)
         err = read_plan(&job, &plan, &info);
-    if (err) {
+    if (err && !job.id) {
+        log_error("job %lld cannot be read: %s", (long long)id, info.message);
+    } else if (err) {
         fail_unreadable(jobs, &job, &info);
     } else {
         log_info("job %lld (%s of %s) was not finished: going on", (long long)id, job.action, job.object);

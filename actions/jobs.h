@@ -22,16 +22,18 @@ struct jobs_config {
     void *fleet_owner;
     const struct fleet *(*fleet_hold)(void *owner);
     void (*fleet_release)(void *owner, const struct fleet *fleet);
-    /* Tests: called before and after each step's run ("lease", true); NULL otherwise. */
+    /* Tests: called before and after each step's run ("lease", true) and undo ("undo lease", true); NULL otherwise. */
     void (*crash_point)(const char *step, bool before);
+    /* Tests: waits and deadlines are so many times shorter; 0 and 1: as they are. */
+    unsigned hurry;
 };
 
 struct jobs *jobs_new(const struct jobs_config *config);
 
-/* Jobs an earlier engine left unfinished: ask the hosts what is true, then go on or go back. Returns at once. */
+/* Jobs an earlier engine left unfinished: ask the hosts what is true, then go on or go back, each in its own thread. */
 enum err jobs_resume(struct jobs *jobs, struct err_info *info);
 
-/* Clean stop: running jobs stop between two steps and stay resumable; waits for their threads. NULL allowed. */
+/* Clean stop: running jobs stop where they are and stay resumable; waits for their threads. NULL allowed. */
 void jobs_free(struct jobs *jobs);
 
 /* Changes nothing. *plan_json (a new reference) and the text for a person. ERR_NOT_FOUND (the nearest name is named),
@@ -44,7 +46,8 @@ enum err jobs_plan(struct jobs *jobs, const char *action, const char *object, js
 enum err jobs_run(struct jobs *jobs, const char *action, const char *object, const json_t *expect, const char *who,
     uid_t uid, const char *reason, int64_t *job_id, struct err_info *info);
 
-/* Undo to a safe state and end. ERR_NOT_FOUND where no such job runs. */
+/* Undo to a safe state and end; kept on disk before this returns, so an engine started anew goes back as well.
+ * ERR_NOT_FOUND where no such job runs. */
 enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t uid, struct err_info *info);
 
 #endif

@@ -133,7 +133,7 @@ enum err plan_from_json(const json_t *json, struct plan *plan, struct err_info *
     const json_t *steps = json_object_get(json, "steps");
     if (!json_copy_text(json, "action", plan->action, sizeof plan->action) ||
         !json_copy_text(json, "object", plan->object, sizeof plan->object) || !json_is_array(steps) ||
-        json_array_size(steps) > STEPS_MAX)
+        json_array_size(steps) == 0 || json_array_size(steps) > STEPS_MAX)
         return err_set(info, ERR_CORRUPT, "this is no plan");
     json_copy_text(json, "site", plan->site, sizeof plan->site);
     json_copy_text(json, "host", plan->host, sizeof plan->host);

@@ -43,8 +43,6 @@ static enum err check_site(const struct snapshot *snapshot, const struct site_st
     if (!host || host->status != HOST_UP)
         return err_set(info, ERR_INVALID, "%s is on %s, which cannot be reached: %s", site->name, site->host,
             host ? host->reason : "it is not in the fleet files");
-    if (!site->containers_running)
-        return err_set(info, ERR_INVALID, "no container of %s runs: there is nothing to restart", site->name);
     return ERR_OK;
 }
 
@@ -55,6 +53,21 @@ static bool is_of_site(const struct container_state *container, const struct sit
 
 /* --- what is known of it
  * ---------------------------------------------------------------------------------------------- */
+
+/* Says how it ended and what a person can do about it. */
+static enum err refuse_stopped(const struct snapshot *snapshot, const struct site_state *site, struct err_info *info)
+{
+    for (size_t i = 0; i < snapshot->container_count; i++) {
+        const struct container_state *container = &snapshot->containers[i];
+        if (is_of_site(container, site))
+            return err_set(info, ERR_INVALID,
+                "no container of %s runs, so there is nothing to restart: %s is %s (exit code %d); see why with "
+                "`dogwatch log --site %s`, start it on %s with `%s start %s`",
+                site->name, container->name, run_state_word(container->state), container->exit_code, site->name,
+                site->host, container->runtime, container->name);
+    }
+    return err_set(info, ERR_INVALID, "%s has no container: there is nothing to restart", site->name);
+}
 
 /* The running containers, as the gate and an engine started anew will look for them. */
 static enum err gather_containers(const struct plan_request *request, const struct site_state *site, struct plan *plan,
@@ -70,7 +83,7 @@ static enum err gather_containers(const struct plan_request *request, const stru
         if (container->state == RUN_UNKNOWN)
             return err_set(info, ERR_INVALID, "the state of %s is not known: %s on %s does not answer", container->name,
                 container->runtime, container->host);
-        if (container->state != RUN_RUNNING) {
+        if (container->state != RUN_RUNNING && container->state != RUN_RESTARTING) {
             plan_warn(plan, "%s is %s; it is started only if its restart policy wants it to run", container->name,
                 run_state_word(container->state));
             continue;
@@ -83,7 +96,11 @@ static enum err gather_containers(const struct plan_request *request, const stru
         vec_push(&plan->identity, xstrdup(container->id));
         if (container->health == HEALTH_UNHEALTHY)
             plan_warn(plan, "the health check of %s fails already", container->name);
+        if (container->state == RUN_RESTARTING)
+            plan_warn(plan, "%s does not stay up: its engine starts it again and again", container->name);
     }
+    if (!json_array_size(out))
+        return refuse_stopped(request->snapshot, site, info);
     return ERR_OK;
 }
 
@@ -116,6 +133,11 @@ static json_t *health_check(const struct plan_request *request, const struct sit
     json_put_text(health, "path", def->health.path);
     json_put_i64(health, "status", def->health.status);
     json_put_text(health, "contains", def->health.contains);
+    for (size_t i = 0; i < request->snapshot->container_count; i++) {
+        const struct container_state *container = &request->snapshot->containers[i];
+        if (is_of_site(container, site) && strcmp(container->role, web->name) == 0)
+            json_put_text(health, "container", container->name);
+    }
     return health;
 }
 
@@ -148,7 +170,7 @@ static void predict(const struct plan_request *request, const char *site, size_t
     int64_t job_id = 0, last_us = last_time(request->history, site, &job_id);
     plan->cut_us = last_us ? last_us : (int64_t)containers * (TYPICAL_STOP_US + TYPICAL_START_US);
     plan->cut_rests_on =
-        last_us ? xasprintf("so long it took in job %lld; at worst %d s more for each container that ignores SIGTERM",
+        last_us ? xasprintf("it took so long in job %lld; at worst %d s more for each container that ignores SIGTERM",
                       (long long)job_id, GRACE_S)
                 : xasprintf("stop and start usually take so long; at worst %d s more for each container that ignores "
                             "SIGTERM",
@@ -181,8 +203,9 @@ static json_t *lease_parameters(void)
 
 static void add_steps(struct plan *plan, const struct site_state *site, json_t *containers, json_t *health)
 {
-    json_t *restart = json_object(), *gate = json_object();
+    json_t *note = json_object(), *restart = json_object(), *gate = json_object();
     char *names = names_of(containers);
+    json_object_set(note, "containers", containers);
     json_object_set(restart, "containers", containers);
     json_put_i64(restart, "grace_s", GRACE_S);
     json_object_set(gate, "containers", containers);
@@ -190,7 +213,7 @@ static void add_steps(struct plan *plan, const struct site_state *site, json_t *
         json_object_set(gate, "health", health);
     plan_add_step(plan, &step_lease, site->host, lease_parameters(), "release it",
         "take the lease of %s, so that nobody else changes it meanwhile", site->name);
-    plan_add_step(plan, &step_note, site->host, NULL, NULL, "keep the state and the last log lines of %s", names);
+    plan_add_step(plan, &step_note, site->host, note, NULL, "keep the state and the last log lines of %s", names);
     plan_add_step(plan, &step_restart, site->host, restart, "start what was stopped",
         "stop %s (SIGTERM, SIGKILL after %d s), then start %s", names, GRACE_S,
         json_array_size(containers) > 1 ? "them again" : "it again");

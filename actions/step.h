@@ -15,13 +15,15 @@ struct step_context; /* one running job, job_run.c */
 
 enum truth {
     TRUTH_UNKNOWN,  /* the host cannot be asked now */
-    TRUTH_NOT_DONE, /* or only half done */
+    TRUTH_NOT_DONE, /* nothing of it has happened */
+    TRUTH_HALF,     /* begun, not at its end */
     TRUTH_DONE,
 };
 
 struct step_kind {
     const char *name; /* in plans, journals and on screens */
     bool again;       /* running it a second time does no harm: after a crash it is simply run again */
+    bool settles;     /* once it is done the job only goes forward: nothing is undone, a cancel comes too late */
 
     /* Do it. `outcome` gets a sentence for the journal, also on failure where there is something to say. */
     enum err (*run)(
@@ -29,8 +31,14 @@ struct step_kind {
     /* Undo it, also where it was only half done. NULL: nothing to undo. */
     enum err (*undo)(
         struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info);
-    /* Ask the host. NULL where `again` is set. */
+    /* Ask the host. NULL where `again` is set. UNKNOWN: `info` says why. */
     enum truth (*truth)(struct step_context *context, const struct plan_step *step, struct err_info *info);
+    /* Bring to its end what truth() found half done. ERR_BUSY: the host is still at it by itself, ask for the truth
+     * again. NULL: go back instead. */
+    enum err (*finish)(
+        struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info);
+    /* How long after its beginning the host may still be about to do it although nothing is to be seen of it yet. */
+    int64_t (*quiet_us)(const struct plan_step *step);
 };
 
 const struct step_kind *step_find(const char *name); /* NULL where there is none */
@@ -38,20 +46,34 @@ const struct step_kind *step_find(const char *name); /* NULL where there is none
 /* --- what a step may use of its job
  * ------------------------------------------------------------------------------------ */
 
-/* Ask a host's helper in the operator's role, over the job's own connection (dialled when first needed, again after it
- * broke). Takes ownership of `args`; *ok (may be NULL) is the caller's. "job" and "site" are added to the arguments. */
+/* Ask a host's helper in the operator's role, over the job's own connection. Takes ownership of `args`; *ok (may be
+ * NULL) is the caller's. "job" and "site" are added to the arguments; the job's lease is renewed meanwhile. Where the
+ * host cannot be reached or the connection breaks it is tried again for a minute: for verbs that may be asked twice. */
 enum err step_request(struct step_context *context, const char *host, const char *verb, json_t *args,
     int64_t timeout_us, json_t **ok, struct err_info *info);
+
+/* The same for verbs that must not be asked twice: once it was sent, a lost answer leaves the step in doubt, and the
+ * job finds out by truth(). */
+enum err step_command(struct step_context *context, const char *host, const char *verb, json_t *args,
+    int64_t timeout_us, json_t **ok, struct err_info *info);
+
+/* Whether there is a working connection now: for what is only asked in passing. */
+bool step_is_linked(struct step_context *context, const char *host);
+
+/* Take or give back the lease of the job's site on this host. Once taken it is renewed with every request. ERR_BUSY
+ * names who has it; from then on the job asks nothing more of the host and undoes nothing. */
+enum err step_take_lease(struct step_context *context, const char *host, struct err_info *info);
+enum err step_give_lease(struct step_context *context, const char *host, struct err_info *info);
 
 /* The last sign of life, shown wherever the job is watched; at most a few times a second reach the store. */
 void step_progress(struct step_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Wait; true where the job is to be cancelled (or the engine ends): give up with ERR_CANCELLED. */
+/* Wait; true where the job is to be cancelled (or the engine ends): give up with ERR_CANCELLED. While the job goes back
+ * only the end of the engine counts. */
 bool step_wait(struct step_context *context, int64_t duration_us);
 bool step_is_cancelled(struct step_context *context);
-
-/* Keep the site's lease: call between requests of long steps. */
-void step_renew_lease(struct step_context *context, const char *host);
+/* A wait or deadline as it is to be kept: tests make it shorter. */
+int64_t step_patience(const struct step_context *context, int64_t duration_us);
 
 const char *step_site(const struct step_context *context);
 /* A file to keep evidence in: STATE/jobs/ID/NAME, written whole. */
@@ -64,7 +86,5 @@ bool step_host_address(struct step_context *context, const char *host, char out[
  * ---------------------------------------------------------------------------------------------------------- */
 
 extern const struct step_kind step_lease, step_note, step_restart, step_gate, step_release;
-
-#define STEP_LEASE_TTL_S 180
 
 #endif

@@ -6,9 +6,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/name.h"
 
 #define ASK_TIMEOUT_US (30 * USEC_PER_SEC)
 #define START_ALLOWANCE_US (60 * USEC_PER_SEC) /* on top of the grace time of each container */
+#define BUSY_PATIENCE_US (120 * USEC_PER_SEC)  /* for a host that ends by itself what it has begun */
+#define BUSY_EVERY_US USEC_PER_SEC
 #define KEPT_LINES 100
 
 static const struct step_kind *const kinds[] = {&step_lease, &step_note, &step_restart, &step_gate, &step_release};
@@ -27,26 +30,63 @@ const struct step_kind *step_find(const char *name)
 static enum err lease_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    json_t *args = json_object();
-    json_put_text(args, "holder", json_get_text(step->parameters, "holder"));
-    json_put_i64(args, "ttl_s", STEP_LEASE_TTL_S);
-    enum err err = step_request(context, step->host, "lease.take", args, ASK_TIMEOUT_US, NULL, info);
+    enum err err = step_take_lease(context, step->host, info);
     if (!err)
         buf_printf(outcome, "%s is ours", step_site(context));
     return err;
 }
 
-static enum err release_run(
+/* Where the host does not know the lease any more, or has given it to somebody else, there is nothing to give back. */
+static enum err lease_undo(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    enum err err = step_request(context, step->host, "lease.release", NULL, ASK_TIMEOUT_US, NULL, info);
+    enum err err = step_give_lease(context, step->host, info);
+    if (err == ERR_NOT_FOUND || err == ERR_BUSY)
+        err = ERR_OK;
     if (!err)
         buf_printf(outcome, "%s is free", step_site(context));
     return err;
 }
 
-const struct step_kind step_lease = {.name = "lease", .again = true, .run = lease_run, .undo = release_run};
+/* All is done by now: a lease that cannot be given back ends by itself and makes no failure of a good job. */
+static enum err release_run(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    enum err err = step_give_lease(context, step->host, info);
+    if (err == ERR_CANCELLED)
+        return err;
+    if (err)
+        buf_printf(outcome, "not given back, it ends by itself within 3 minutes");
+    else
+        buf_printf(outcome, "%s is free", step_site(context));
+    if (err && info && info->message[0])
+        buf_printf(outcome, ": %s", info->message);
+    return ERR_OK;
+}
+
+const struct step_kind step_lease = {.name = "lease", .again = true, .run = lease_run, .undo = lease_undo};
 const struct step_kind step_release = {.name = "release", .again = true, .run = release_run};
+
+/* --- containers
+ * ------------------------------------------------------------------------------------------------------- */
+
+static const json_t *find_by_id(const json_t *containers, const char *id)
+{
+    const json_t *container;
+    size_t i;
+    json_array_foreach (containers, i, container) {
+        const char *its_id = json_get_text(container, "id");
+        if (id && its_id && strcmp(its_id, id) == 0)
+            return container;
+    }
+    return NULL;
+}
+
+static bool is_running(const json_t *container)
+{
+    const char *state = json_get_text(container, "state");
+    return state && strcmp(state, "running") == 0;
+}
 
 /* --- note
  * ------------------------------------------------------------------------------------------------------------- */
@@ -59,7 +99,7 @@ static bool keep_log(struct step_context *context, const char *host, const char 
     size_t i;
     json_put_text(args, "container", container);
     json_put_i64(args, "lines", KEPT_LINES);
-    if (step_request(context, host, "logs.tail", args, ASK_TIMEOUT_US, &answer, NULL) != ERR_OK)
+    if (step_command(context, host, "logs.tail", args, ASK_TIMEOUT_US, &answer, NULL) != ERR_OK)
         return false;
     struct buf text = BUF((size_t)4 << 20);
     char name[CONTAINER_NAME_SIZE + 8];
@@ -77,6 +117,26 @@ static bool keep_log(struct step_context *context, const char *host, const char 
     return kept;
 }
 
+/* The person saw these containers; what came since is not restarted on the quiet. */
+static enum err check_same(const struct plan_step *step, const json_t *status, const char *site, struct err_info *info)
+{
+    const json_t *planned = json_object_get(step->parameters, "containers"),
+                 *now = json_object_get(status, "containers");
+    const json_t *container;
+    size_t i;
+    json_array_foreach (planned, i, container)
+        if (!find_by_id(now, json_get_text(container, "id")))
+            return err_set(info, ERR_INVALID,
+                "%s on %s is not the container that was shown any more; nothing was changed, look at %s again",
+                json_get_text(container, "name"), step->host, site);
+    json_array_foreach (now, i, container)
+        if (planned && is_running(container) && !find_by_id(planned, json_get_text(container, "id")))
+            return err_set(info, ERR_INVALID,
+                "%s on %s runs now and did not before; nothing was changed, look at %s again",
+                json_get_text(container, "name"), step->host, site);
+    return ERR_OK;
+}
+
 static enum err note_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
@@ -84,15 +144,19 @@ static enum err note_run(
     const json_t *container;
     size_t i, logs = 0;
     enum err err = step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info);
-    if (err)
+    if (!err)
+        err = check_same(step, status, step_site(context), info);
+    if (err) {
+        json_decref(status);
         return err;
+    }
     struct buf text = BUF((size_t)1 << 20);
     if (json_write(&text, status) == ERR_OK)
         err = step_keep_file(context, "before.json", &text, info);
     json_array_foreach (json_object_get(status, "containers"), i, container) {
         const char *name = json_get_text(container, "name"), *state = json_get_text(container, "state");
         step_progress(context, "keeping the last lines of %s", name ? name : "?");
-        logs += name && keep_log(context, step->host, name);
+        logs += name && step_is_linked(context, step->host) && keep_log(context, step->host, name);
         buf_printf(outcome, "%s%s is %s", outcome->length ? ", " : "", name ? name : "?", state ? state : "unknown");
     }
     buf_printf(outcome, "; kept state and the last lines of %zu container%s", logs, logs == 1 ? "" : "s");
@@ -142,60 +206,121 @@ static enum err restart_run(
     int64_t containers = (int64_t)json_array_size(json_object_get(step->parameters, "containers"));
     int64_t timeout_us = START_ALLOWANCE_US + (containers + 1) * grace_of(step) * USEC_PER_SEC;
     json_put_i64(args, "grace_s", grace_of(step));
-    enum err err = step_request(context, step->host, "site.restart", args, timeout_us, &answer, info);
+    enum err err = step_command(context, step->host, "site.restart", args, timeout_us, &answer, info);
     if (!err)
         tell_containers(answer, outcome);
     json_decref(answer);
     return err;
 }
 
-/* Whatever was stopped is started again; what happened to be started anew stays. */
+/* What runs now and what does not, as an answer or a status says. */
+static void tell_what_runs(const json_t *answer, struct buf *outcome)
+{
+    struct buf down = BUF(2000);
+    const json_t *container;
+    size_t i, running = 0;
+    json_array_foreach (json_object_get(answer, "containers"), i, container) {
+        const char *name = json_get_text(container, "name"), *state = json_get_text(container, "state");
+        if (is_running(container))
+            buf_printf(outcome, "%s%s", running++ ? ", " : "running now: ", name ? name : "?");
+        else
+            buf_printf(&down, "%s%s is %s", down.length ? ", " : "", name ? name : "?", state ? state : "unknown");
+    }
+    if (!running)
+        buf_puts(outcome, "nothing of it runs");
+    if (down.length)
+        buf_printf(outcome, "; %s", buf_text(&down));
+    buf_free(&down);
+}
+
+/* Whatever was stopped is started again; what happened to be started anew stays. The host may still be at it by itself,
+ * then it is waited for. */
 static enum err restart_undo(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
     json_t *answer = NULL;
-    enum err err =
-        step_request(context, step->host, "site.start", NULL, START_ALLOWANCE_US + ASK_TIMEOUT_US, &answer, info);
+    int64_t until_us = clock_mono_us() + step_patience(context, BUSY_PATIENCE_US);
+    enum err err;
+    for (;;) {
+        err = step_request(context, step->host, "site.start", NULL, START_ALLOWANCE_US + ASK_TIMEOUT_US, &answer, info);
+        bool at_it =
+            err == ERR_BUSY && clock_mono_us() < until_us && step_take_lease(context, step->host, info) == ERR_OK;
+        if (!at_it || step_wait(context, step_patience(context, BUSY_EVERY_US)))
+            break;
+        step_progress(context, "%s is still at it", step->host);
+    }
     if (!err)
-        buf_printf(outcome, "what was stopped is started again");
+        tell_what_runs(answer, outcome);
     json_decref(answer);
     return err;
 }
 
-static const json_t *find_by_id(const json_t *containers, const char *id)
+/* Done: every container that was to be restarted runs, and began at another time than was seen for the plan. Started
+ * times are compared for being the same only: a host's clock may be set. */
+static enum truth compare_with_plan(const struct plan_step *step, const json_t *status, bool *any_old)
 {
-    const json_t *container;
-    size_t i;
-    json_array_foreach (containers, i, container) {
-        const char *its_id = json_get_text(container, "id");
-        if (its_id && strcmp(its_id, id) == 0)
-            return container;
-    }
-    return NULL;
-}
-
-/* Done: every container that was to be restarted runs, and began after it was seen for the plan. */
-static enum truth restart_truth(struct step_context *context, const struct plan_step *step, struct err_info *info)
-{
-    json_t *status = NULL;
     const json_t *planned;
-    size_t i;
-    bool done = true;
-    if (step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info) != ERR_OK)
-        return TRUTH_UNKNOWN;
+    size_t i, anew = 0, old = 0, count = 0;
     json_array_foreach (json_object_get(step->parameters, "containers"), i, planned) {
-        const char *id = json_get_text(planned, "id");
-        const json_t *now = id ? find_by_id(json_object_get(status, "containers"), id) : NULL;
-        const char *state = now ? json_get_text(now, "state") : NULL;
+        const json_t *now = find_by_id(json_object_get(status, "containers"), json_get_text(planned, "id"));
         int64_t before_us = 0, started_us = 0;
         json_get_i64(planned, "started_us", &before_us);
-        if (now)
-            json_get_i64(now, "started_us", &started_us);
-        done = done && state && strcmp(state, "running") == 0 && started_us > before_us;
+        json_get_i64(now, "started_us", &started_us);
+        count++;
+        anew += is_running(now) && started_us != before_us;
+        old += is_running(now) && started_us == before_us;
     }
-    json_decref(status);
-    return done ? TRUTH_DONE : TRUTH_NOT_DONE;
+    *any_old = old > 0;
+    if (anew == count)
+        return TRUTH_DONE;
+    return old == count ? TRUTH_NOT_DONE : TRUTH_HALF;
 }
 
-const struct step_kind step_restart = {
-    .name = "restart", .run = restart_run, .undo = restart_undo, .truth = restart_truth};
+static enum truth look_at_site(
+    struct step_context *context, const struct plan_step *step, bool *any_old, struct err_info *info)
+{
+    json_t *status = NULL;
+    *any_old = false;
+    if (step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info) != ERR_OK)
+        return TRUTH_UNKNOWN;
+    enum truth truth = compare_with_plan(step, status, any_old);
+    json_decref(status);
+    return truth;
+}
+
+static enum truth restart_truth(struct step_context *context, const struct plan_step *step, struct err_info *info)
+{
+    bool any_old;
+    return look_at_site(context, step, &any_old, info);
+}
+
+/* Stopped ones are started. Where one runs since before, the host was interrupted while stopping: once more, whole. */
+static enum err restart_finish(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    bool any_old;
+    json_t *answer = NULL;
+    if (look_at_site(context, step, &any_old, info) == TRUTH_UNKNOWN)
+        return info->code;
+    if (any_old)
+        return restart_run(context, step, outcome, info);
+    enum err err =
+        step_request(context, step->host, "site.start", NULL, START_ALLOWANCE_US + ASK_TIMEOUT_US, &answer, info);
+    if (!err)
+        tell_containers(answer, outcome);
+    json_decref(answer);
+    return err;
+}
+
+/* A stop may wait for the grace time before anything is seen of it. */
+static int64_t restart_quiet_us(const struct plan_step *step)
+{
+    return (grace_of(step) + 5) * USEC_PER_SEC;
+}
+
+const struct step_kind step_restart = {.name = "restart",
+    .run = restart_run,
+    .undo = restart_undo,
+    .truth = restart_truth,
+    .finish = restart_finish,
+    .quiet_us = restart_quiet_us};
