@@ -17,7 +17,7 @@
 #include "base/paths.h"
 #include "views/console/fetch.h"
 
-enum { TICK_MS = 2000, SETTLE_MS = 60 };
+enum { TICK_MS = 10000, BLIND_TICK_MS = 2000 /* where nothing can be watched */, SETTLE_MS = 60 };
 #define SERIES_AGAIN_US (10 * USEC_PER_SEC)
 
 struct data {
@@ -233,7 +233,8 @@ static void drain(int fd)
 static void sleep_until_something(struct data *data)
 {
     struct pollfd fds[2] = {{.fd = data->nudge_fd, .events = POLLIN}, {.fd = data->notify_fd, .events = POLLIN}};
-    int ready = poll(fds, 2, TICK_MS);
+    bool blind = !data->watching_state || !data->reader || (data->now.logs && !data->watching_logs);
+    int ready = poll(fds, 2, blind ? BLIND_TICK_MS : TICK_MS);
     if (ready > 0 && fds[1].revents && !fds[0].revents) /* a commit is several writes: let them all come */
         (void)poll(fds, 1, SETTLE_MS);
     drain(data->nudge_fd);
