@@ -12,6 +12,7 @@
 #include "tui/style.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define COUNT_DECIMALS_BELOW 100
 
 /* --- values
  * ----------------------------------------------------------------------------------------------------------- */
@@ -408,6 +409,10 @@ static const char *format_number(enum metric_unit unit, double number, char out[
         return out;
     case UNIT_COUNT:
         break;
+    }
+    if (number < COUNT_DECIMALS_BELOW && number != round(number)) { /* a load average; NaN compares false */
+        str_format(out, FORMAT_SIZE, "%.1f", number);
+        return out;
     }
     return format_count(number, out);
 }

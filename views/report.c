@@ -10,6 +10,7 @@
 
 #include "base/cli.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/paths.h"
@@ -275,25 +276,29 @@ static void write_csv(const struct rows *rows, enum row_kind kind, FILE *out)
  * ------------------------------------------------------------------------------------------------------------- */
 
 #define TEXT_COLUMNS_MAX 64
-#define TEXT_WIDTH_LEAST 8 /* a column is not cut to less */
+#define TEXT_WIDTH_LEAST 8     /* a column is not cut to less */
+#define TEXT_WIDTH_FLEXIBLE 24 /* what text may ask for before other columns have to go */
 
 struct text_table {
     const struct column *columns[TEXT_COLUMNS_MAX];
-    int widths[TEXT_COLUMNS_MAX];
+    int widths[TEXT_COLUMNS_MAX];  /* as drawn */
+    int natural[TEXT_COLUMNS_MAX]; /* as wide as the widest text */
     size_t count;
     bool colour;
 };
 
-static void measure(struct text_table *table, const struct rows *rows)
+static void measure(struct text_table *table, const struct rows *rows, int width)
 {
     char text[COLUMN_TEXT_SIZE];
     for (size_t c = 0; c < table->count; c++) {
-        table->widths[c] = text_columns(table->columns[c]->title);
+        int *natural = &table->natural[c];
+        *natural = text_columns(table->columns[c]->title);
         vec_each (&rows->objects, const void *const, object) {
-            int width = text_columns(column_text(table->columns[c], *object, rows->freshness, text));
-            if (width > table->widths[c])
-                table->widths[c] = width;
+            int columns = text_columns(column_text(table->columns[c], *object, rows->freshness, text));
+            *natural = columns > *natural ? columns : *natural;
         }
+        bool flexible = width && table->columns[c]->kind == VALUE_TEXT && *natural > TEXT_WIDTH_FLEXIBLE;
+        table->widths[c] = flexible ? TEXT_WIDTH_FLEXIBLE : *natural;
     }
 }
 
@@ -318,10 +323,23 @@ static void drop_columns(struct text_table *table, int width)
         table->count--;
         memmove(&table->columns[least], &table->columns[least + 1], (table->count - least) * sizeof *table->columns);
         memmove(&table->widths[least], &table->widths[least + 1], (table->count - least) * sizeof *table->widths);
+        memmove(&table->natural[least], &table->natural[least + 1], (table->count - least) * sizeof *table->natural);
     }
 }
 
-/* What is left is cut where it is widest. */
+/* Room that is left goes to text that was held back, from the left. */
+static void widen_columns(struct text_table *table, int width)
+{
+    int room = width - total_width(table);
+    for (size_t c = 0; c < table->count && room > 0; c++) {
+        int more = table->natural[c] - table->widths[c];
+        more = more < room ? more : room;
+        table->widths[c] += more;
+        room -= more;
+    }
+}
+
+/* Where even what must stay is too much, it is cut where it is widest. */
 static void narrow_columns(struct text_table *table, int width)
 {
     int excess;
@@ -364,10 +382,22 @@ static void write_cell(FILE *out, const struct text_table *table, size_t c, unsi
     cut_text(text, table->widths[c]);
     int padding = table->widths[c] - text_columns(text);
     bool right = column_is_right_aligned(table->columns[c]), last = c + 1 == table->count;
-    const char *ansi = table->colour ? ansi_of(style) : NULL;
+    const char *ansi = table->colour && text[0] ? ansi_of(style) : NULL;
     fprintf(out, "%s%*s", c ? "  " : "", right ? padding : 0, "");
     fprintf(out, "%s%s%s", ansi ? ansi : "", text, ansi ? "\033[0m" : "");
     fprintf(out, "%*s%s", right || last ? 0 : padding, "", last ? "\n" : "");
+}
+
+/* Otherwise a person wonders why everything is unknown. */
+static void write_silence(const struct rows *rows, FILE *out)
+{
+    char age[FORMAT_SIZE];
+    int64_t at_us = rows->snapshot->engine_at_us;
+    if (at_us)
+        fprintf(out, "(the engine is silent for %s: states are unknown, figures are the last known)\n",
+            format_age(rows->freshness.now_us - at_us, age));
+    else
+        fputs("(the engine has not written anything yet)\n", out);
 }
 
 static void write_text(const struct rows *rows, const struct report_request *request, FILE *out)
@@ -379,8 +409,9 @@ static void write_text(const struct rows *rows, const struct report_request *req
     for (size_t c = 0; c < count && table.count < TEXT_COLUMNS_MAX; c++)
         if (columns[c].where & COLUMN_TABLE)
             table.columns[table.count++] = &columns[c];
-    measure(&table, rows);
+    measure(&table, rows, request->width);
     drop_columns(&table, request->width);
+    widen_columns(&table, request->width);
     narrow_columns(&table, request->width);
     for (size_t c = 0; c < table.count; c++) {
         str_copy(text, sizeof text, table.columns[c]->title);
@@ -393,6 +424,8 @@ static void write_text(const struct rows *rows, const struct report_request *req
         }
     if (!rows->objects.count)
         fprintf(out, "(no %s)\n", row_kind_word(request->kind));
+    if (rows->freshness.silent)
+        write_silence(rows, out);
 }
 
 /* --- the command

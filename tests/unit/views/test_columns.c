@@ -105,6 +105,10 @@ static void figures_are_short_and_unknown_is_a_dash(void **state)
     assert_string_equal(text_of(ROWS_HOSTS, "since", &host), "1d");
     assert_string_equal(text_of(ROWS_HOSTS, "load1", &host), "–");
     assert_string_equal(text_of(ROWS_HOSTS, "lag_ms", &host), "–");
+    host.metrics[HOST_LOAD1] = 0.53;
+    assert_string_equal(text_of(ROWS_HOSTS, "load1", &host), "0.5");
+    host.metrics[HOST_CORES] = 16;
+    assert_string_equal(text_of(ROWS_HOSTS, "cores", &host), "16");
     host.seen_us = 0;
     assert_string_equal(text_of(ROWS_HOSTS, "age_s", &host), "–");
     assert_string_equal(text_of(ROWS_HOSTS, "containers_running", &host), "–");

@@ -297,6 +297,8 @@ static void a_silent_engine_is_critical_in_every_report(void **state)
     write_at(f, &(struct report_request){.kind = ROWS_SITES, .format = REPORT_JSON}, later);
     assert_null(strstr(f->text, "\"state\":\"running\""));
     assert_null(strstr(f->text, "\"state\":\"missing\""));
+    write_at(f, &(struct report_request){.kind = ROWS_SITES}, later);
+    assert_non_null(strstr(f->text, "(the engine is silent for 1m:"));
 }
 
 /* --- the command: in a child, its output in a file */
