@@ -27,6 +27,9 @@
 #define TICK_US USEC_PER_SEC
 #define QUIET_CURSOR_US (600 * USEC_PER_SEC) /* how far a quiet container's cursor may stay behind the journal's */
 #define MOST_OPEN 200                        /* files that keep a descriptor */
+#define MOST_BLOCKS 64                       /* of one file at a time, 8 MiB: then it is the others' turn */
+#define LAST_BLOCKS 8192                     /* of a container that is gone: 1 GiB */
+#define MOST_JOURNAL_READS 8                 /* 2 MiB */
 #define MOST_RATE 100000
 #define JOURNAL_PREFIX "journal:"
 #define WATCHED (IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
@@ -145,16 +148,20 @@ static void watch_file(struct follower *follower, struct source *source)
     source->is_dirty = source->watch >= 0;
 }
 
-static void read_file(struct follower *follower, struct source *source)
+static void read_file(struct follower *follower, struct source *source, int most_blocks)
 {
     struct reading reading = {follower, source};
+    bool more;
     do {
         source->is_dirty = false;
-        while (log_file_read(&source->file, &follower->block, take_line, &reading))
+        more = true;
+        for (int i = 0; more && i < most_blocks; i++) {
+            more = log_file_read(&source->file, &follower->block, take_line, &reading);
             note_switch(follower, source);
-        note_switch(follower, source);
+        }
         watch_file(follower, source);
-    } while (source->is_dirty);
+    } while (source->is_dirty && !more);
+    source->is_dirty = source->is_dirty || more; /* the others' turn first */
     flush(follower, source);
     if (follower->sources.count > MOST_OPEN)
         log_file_close(&source->file);
@@ -254,8 +261,8 @@ static void move_quiet_cursors(struct follower *follower, const char *newest)
 static void read_journal(struct follower *follower)
 {
     int64_t lost = 0;
-    bool more = journal_read(follower->journal, take_entry, follower, &lost);
-    while (more)
+    bool more = true;
+    for (int i = 0; more && i < MOST_JOURNAL_READS; i++)
         more = journal_read(follower->journal, take_entry, follower, &lost);
     struct source *own = find_source(follower, "journal");
     if (own)
@@ -312,7 +319,7 @@ static void free_source(struct follower *follower, struct source *source)
 static void end_source(struct follower *follower, struct source *source)
 {
     if (!source->facts.in_journal) {
-        read_file(follower, source);
+        read_file(follower, source, LAST_BLOCKS);
         end_open_lines(follower, source);
     }
     flush(follower, source);
@@ -442,7 +449,7 @@ void follower_round(struct follower *follower, int64_t timeout_us)
     take_events(follower);
     for (size_t i = 0; i < follower->sources.count; i++)
         if (is_due(follower->sources.items[i]))
-            read_file(follower, follower->sources.items[i]);
+            read_file(follower, follower->sources.items[i], MOST_BLOCKS);
     if (follower->journal)
         read_journal(follower);
 }

@@ -355,6 +355,34 @@ static void test_hostile_cursors_are_no_cursors(void **state)
     }
 }
 
+#define ENTRY(number, more)                                                                                            \
+    "echo '{\"__CURSOR\":\"s=a;i=" number ";t=" number "\",\"_UID\":\"0\",\"MESSAGE\":\"m" number "\"" more "}'\n"
+
+static void test_the_journal_goes_on_behind_each_sources_cursor(void **state)
+{
+    (void)state;
+    char full[TREE_PATH_SIZE];
+    int64_t deadline_us = clock_mono_us() + LIMIT_US;
+    struct buf calls = BUF(4096);
+    tree_write(&tree, "/run/systemd/journal/socket", "");
+    char *script = xasprintf("#!/bin/sh\necho \"$*\" >> %s/calls\n%sexec sleep 100\n", tree.root,
+        ENTRY("2", "") ENTRY("3", "") ENTRY("4", ",\"CONTAINER_ID_FULL\":\"" ID "\"")
+            ENTRY("5", ",\"CONTAINER_ID_FULL\":\"" ID "\""));
+    tree_script(&tree, "/usr/bin/journalctl", script);
+    json_t *cursors = json_pack("{s:s,s:s}", "journal", "journal:s=a;i=2;t=2", "podman/web", "journal:s=a;i=4;t=4");
+    struct follower *follower = follow_with(cursors, inventory_of("podman", "journald", ID, "", 1));
+    while (heard.texts.count < 2 && clock_mono_us() < deadline_us)
+        follower_round(follower, USEC_PER_SEC);
+    assert_heard_just("m5", "m3"); /* source by source; the others were told before */
+    assert_string_equal(json_get_text(heard.cursors, "podman/web"), "journal:s=a;i=5;t=5");
+    assert_int_equal(buf_read_file(&calls, tree_path(&tree, full, "/calls"), NULL), ERR_OK);
+    assert_non_null(strstr(buf_text(&calls), "--after-cursor=s=a;i=2;t=2\n"));
+    follower_free(follower);
+    json_decref(cursors);
+    buf_free(&calls);
+    free(script);
+}
+
 /* --- any way --------------------------------------------------------------------------------------------------------
  */
 
@@ -526,6 +554,7 @@ int main(void)
         ways(test_a_container_of_the_same_name_is_another_log),
         ways(test_a_line_of_ten_megabytes_is_cut_and_the_next_is_whole),
         ways(test_hostile_cursors_are_no_cursors),
+        ways(test_the_journal_goes_on_behind_each_sources_cursor),
         ways(test_no_gap_and_no_double_in_any_history),
         ways(test_the_last_lines_are_the_last),
         ways(test_the_last_lines_fit_into_a_message),
