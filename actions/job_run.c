@@ -237,9 +237,12 @@ static void turn_back(struct step_context *context)
 {
     context->going_back = true;
     for (size_t i = 0; i < context->steps.count; i++) {
-        if (context->steps.items[i].state != STEP_PENDING)
+        struct job_step_record *record = &context->steps.items[i];
+        if (record->state == STEP_RUNNING && !context->plan.steps.items[i].kind->undo)
+            job_end_step(context, i, STEP_FAILED, "not brought to its end");
+        if (record->state != STEP_PENDING)
             continue;
-        context->steps.items[i].state = STEP_SKIPPED;
+        record->state = STEP_SKIPPED;
         write_step(context, i, NULL);
     }
 }
