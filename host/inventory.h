@@ -6,9 +6,9 @@
 #include "base/json.h"
 #include "host/session.h"
 
-/* Begin watching (a thread: container cgroups by inotify or re-reading their directories, at least once a minute; the
- * engines' CLI is called only when something changed). Each new inventory is pushed to the session. Once per process.
- */
+/* Begin watching (a thread: control groups, the engines' stores and the files of podman's health checks by inotify; the
+ * engines' CLI is called when something changed, else every three minutes, or once a minute where something of the
+ * engine's cannot be watched). Each new inventory is pushed to the session. Once per process. */
 void inventory_start(struct session *session);
 
 /* A copy of the newest inventory object (docs/protocol.md "inventory"), the caller's; NULL before the first. Fetch it

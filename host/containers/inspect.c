@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "host/containers/health.h"
 
 #define MOST_LABELS 32
 #define MOST_LABEL_KEY 128
@@ -50,16 +51,17 @@ static const char *normal_state(const char *state)
     return "unknown";
 }
 
-static const char *health_word(const json_t *state)
+static void put_health(json_t *entry, enum runtime_kind kind, const json_t *description)
 {
-    static const char *const words[] = {"healthy", "unhealthy", "starting"};
-    const char *health = text_at(state, "Health", "Status");
-    if (!health)
-        health = text_at(state, "Healthcheck", "Status"); /* podman before 4 */
-    for (size_t i = 0; health && i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i], health) == 0)
-            return words[i];
-    return NULL;
+    char path[HOST_PATH_SIZE];
+    const json_t *state = json_object_get(description, "State");
+    const char *said = text_at(state, "Health", "Status");
+    if (!said)
+        said = text_at(state, "Healthcheck", "Status"); /* podman before 4 */
+    const char *word = health_word(said);
+    json_put_text(entry, "health", *word ? word : NULL);
+    if (kind == RUNTIME_PODMAN && health_path(description, path))
+        json_put_text(entry, "health_path", path);
 }
 
 static void put_time(json_t *entry, const char *key, const char *text)
@@ -69,7 +71,7 @@ static void put_time(json_t *entry, const char *key, const char *text)
         json_put_i64(entry, key, at_us);
 }
 
-static void put_state(json_t *entry, const json_t *description)
+static void put_state(json_t *entry, enum runtime_kind kind, const json_t *description)
 {
     const json_t *state = json_object_get(description, "State");
     const char *word = normal_state(json_get_text(state, "Status"));
@@ -77,7 +79,8 @@ static void put_state(json_t *entry, const json_t *description)
     bool oom_killed;
     int64_t number;
     json_put_text(entry, "state", word);
-    json_put_text(entry, "health", alive ? health_word(state) : NULL);
+    if (alive)
+        put_health(entry, kind, description);
     if (json_get_i64(state, "ExitCode", &number))
         json_put_i64(entry, "exit_code", number);
     if (json_get_bool(state, "OOMKilled", &oom_killed))
@@ -319,7 +322,7 @@ json_t *inspect_container(enum runtime_kind kind, const json_t *description)
     json_put_text(entry, "id", id);
     json_put_text(entry, "name", name);
     json_put_text(entry, "runtime", runtime_name(kind));
-    put_state(entry, description);
+    put_state(entry, kind, description);
     put_image(entry, description);
     put_restart_policy(entry, description);
     if (inspect_site(labels, name, site))

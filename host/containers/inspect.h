@@ -8,7 +8,7 @@
 #include "base/name.h"
 #include "host/containers/runtime.h"
 
-/* A new entry of "containers", with "log_driver" and "log_path" besides what the protocol names; NULL where the
+/* A new entry of "containers", with "log_driver", "log_path" and "health_path" (podman, see health.h); NULL where the
  * description has no valid ID or name. */
 json_t *inspect_container(enum runtime_kind kind, const json_t *description);
 

@@ -21,10 +21,15 @@ struct known_ask {
  * nothing. True where something differs from before. */
 bool known_look(struct known *known, const struct known_ask *ask);
 
+/* Take over what a health check says, read elsewhere (host/containers/health.h), without a look; "": nothing.
+ * Containers that do not run, or of an engine that does not answer, have no health. True where that is news. */
+bool known_take_health(struct known *known, const char *id, const char *health);
+
 /* What is to be published: copies, the caller's (known_view_free), that may go to another thread. */
 struct known_view {
     bool used; /* there is such an engine here: else everything below is empty */
     bool ok;
+    bool unsettled; /* a container could not be described: the next look should come soon */
     char version[RUNTIME_VERSION_SIZE];
     char error[400];
     json_t *containers; /* array of inventory entries */

@@ -8,6 +8,8 @@
 #define FOLLOW_UP_US (2 * USEC_PER_SEC)
 #define TOKEN_US (10 * USEC_PER_SEC) /* of steady events per round */
 #define MOST_TOKENS_US (10 * TOKEN_US)
+#define FIRST_RETRY_US (10 * USEC_PER_SEC)
+#define LAST_RETRY_US (60 * USEC_PER_SEC)
 
 static int64_t least_of(int64_t a, int64_t b)
 {
@@ -35,9 +37,19 @@ void rounds_note_event(struct rounds *rounds, int64_t now_us)
     rounds->follow_up_us = rounds->due_us + FOLLOW_UP_US;
 }
 
+void rounds_set_pace(struct rounds *rounds, int64_t usual_us, bool failed)
+{
+    rounds->every_us = usual_us;
+    if (!failed)
+        rounds->retry_us = 0;
+    else if (!rounds->retry_us)
+        rounds->retry_us = FIRST_RETRY_US;
+}
+
 int64_t rounds_next_us(const struct rounds *rounds, int64_t now_us)
 {
-    int64_t next_us = rounds->last_us ? rounds->last_us + rounds->every_us : now_us;
+    int64_t pause_us = rounds->retry_us ? rounds->retry_us : rounds->every_us;
+    int64_t next_us = rounds->last_us ? rounds->last_us + pause_us : now_us;
     if (rounds->due_us)
         next_us = least_of(next_us, rounds->due_us);
     if (rounds->follow_up_us)
@@ -57,5 +69,6 @@ bool rounds_take(struct rounds *rounds, int64_t now_us)
     if (rounds->follow_up_us && now_us >= rounds->follow_up_us)
         rounds->follow_up_us = 0;
     rounds->last_us = now_us;
+    rounds->retry_us = least_of(2 * rounds->retry_us, LAST_RETRY_US);
     return true;
 }

@@ -29,8 +29,10 @@ struct runtime {
     const char *name;
     const char *const *programs; /* candidates */
     const char *const *traces;   /* one of these exists where the engine is in use; "DIR/" means: is not empty */
-    const char *const *version;  /* arguments */
-    const char *killed_words;    /* what `stop` says on standard error where SIGTERM was not enough; NULL: nothing */
+    const char *const *stores;   /* of containers, by storage driver */
+    const char *volume_store;
+    const char *const *version; /* arguments */
+    const char *killed_words;   /* what `stop` says on standard error where SIGTERM was not enough; NULL: nothing */
 };
 
 static const struct runtime runtimes[RUNTIME_COUNT] = {
@@ -38,12 +40,18 @@ static const struct runtime runtimes[RUNTIME_COUNT] = {
         .programs = (const char *const[]){"/usr/bin/podman", "/usr/local/bin/podman", NULL},
         .traces =
             (const char *const[]){"/var/lib/containers/storage/", "/run/libpod/", "/run/containers/storage/", NULL},
+        .stores = (const char *const[]){"/var/lib/containers/storage/overlay-containers",
+            "/var/lib/containers/storage/btrfs-containers", "/var/lib/containers/storage/zfs-containers",
+            "/var/lib/containers/storage/vfs-containers", NULL},
+        .volume_store = "/var/lib/containers/storage/volumes",
         .version = (const char *const[]){"version", "--format", "{{.Client.Version}}", NULL},
         .killed_words = "resorting to SIGKILL"},
     [RUNTIME_DOCKER] = {.name = "docker",
         .programs = (const char *const[]){"/usr/bin/docker", "/usr/local/bin/docker", "/snap/bin/docker", NULL},
         .traces =
             (const char *const[]){"/run/docker.sock", "/var/run/docker.sock", "/var/lib/docker/containers/", NULL},
+        .stores = (const char *const[]){"/var/lib/docker/containers", NULL},
+        .volume_store = "/var/lib/docker/volumes",
         .version = (const char *const[]){"version", "--format", "{{.Server.Version}}", NULL}},
 };
 
@@ -58,6 +66,16 @@ enum runtime_kind runtime_by_name(const char *name)
         if (strcmp(runtimes[kind].name, name) == 0)
             return kind;
     return RUNTIME_COUNT;
+}
+
+const char *const *runtime_container_stores(enum runtime_kind kind)
+{
+    return runtimes[kind].stores;
+}
+
+const char *runtime_volume_store(enum runtime_kind kind)
+{
+    return runtimes[kind].volume_store;
 }
 
 bool runtime_id_is_valid(const char *id)
@@ -193,21 +211,29 @@ static void keep_what_is_stable(const char *status, char out[RUNTIME_STATUS_SIZE
     out[length] = '\0';
 }
 
+/* End the text at its first '|' and return what is behind it, "" where there is none. */
+static char *cut_column(char *text)
+{
+    size_t length = strcspn(text, "|");
+    bool any = text[length] == '|';
+    text[length] = '\0';
+    return text + length + any;
+}
+
 enum err runtime_list(enum runtime_kind kind, struct runtime_rows *rows, struct err_info *info)
 {
-    static const char *const words[] = {"ps", "-a", "--no-trunc", "--format", "{{.ID}}|{{.Status}}", NULL};
+    static const char *const words[] = {"ps", "-a", "--no-trunc", "--format", "{{.ID}}|{{.Status}}|{{.Names}}", NULL};
     struct buf said = BUF(ANSWER_CEILING);
     *rows = (struct runtime_rows){0};
     enum err result = ask_for_text(kind, words, &said, info);
     char *text = said.data;
     for (char *line; result == ERR_OK && (line = next_line(&text)) && rows->count < RUNTIME_MOST_CONTAINERS;) {
-        size_t id_length = strcspn(line, "|");
-        const char *status = line[id_length] ? line + id_length + 1 : "";
-        line[id_length] = '\0';
+        char *status = cut_column(line), *names = cut_column(status);
         if (!runtime_id_is_valid(line))
             continue;
         struct runtime_row *row = vec_add(rows);
         str_copy(row->id, sizeof row->id, line);
+        str_copy(row->names, sizeof row->names, names);
         keep_what_is_stable(status, row->status);
     }
     buf_free(&said);

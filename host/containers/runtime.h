@@ -14,6 +14,7 @@ enum runtime_kind { RUNTIME_PODMAN, RUNTIME_DOCKER, RUNTIME_COUNT };
 
 #define RUNTIME_ID_SIZE 65     /* 64 hexadecimal digits */
 #define RUNTIME_STATUS_SIZE 48 /* "Exited(137)", "Up(healthy)" */
+#define RUNTIME_NAME_SIZE 160
 #define RUNTIME_VERSION_SIZE 64
 #define RUNTIME_MOST_CONTAINERS 2000
 
@@ -27,9 +28,16 @@ bool runtime_is_used(enum runtime_kind kind);
 
 bool runtime_id_is_valid(const char *id);
 
+/* Directories, as the host names them, in which a container or a named volume that is made or removed appears or
+ * disappears, in the usual place; NULL after the last. An engine uses one or the other, or none where its storage is
+ * elsewhere. */
+const char *const *runtime_container_stores(enum runtime_kind kind); /* a directory per container, called by its ID */
+const char *runtime_volume_store(enum runtime_kind kind);
+
 struct runtime_row {
     char id[RUNTIME_ID_SIZE];
     char status[RUNTIME_STATUS_SIZE]; /* without its times: changes only when the state, exit code or health does */
+    char names[RUNTIME_NAME_SIZE];    /* as listed, for comparing only */
 };
 struct runtime_rows {
     struct runtime_row *items;

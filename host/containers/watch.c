@@ -1,6 +1,7 @@
 /* Groups of containers are made and removed with mkdir(2) and rmdir(2), and frozen with write(2), by the engines'
  * runtimes or systemd: inotify reports these on v1 and on v2 (it does not report what the kernel itself does in them).
- * A container that ends by itself is noticed by its pidfd, even before its engine does. No timers: idle costs nothing.
+ * A container that ends by itself is noticed by its pidfd, even before its engine does. Containers that are made or
+ * removed without running, and named volumes, are directories in the engines' stores. No timers: idle costs nothing.
  * Belongs to the inventory's thread. */
 #include "host/containers/watch.h"
 
@@ -18,9 +19,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/containers/cgroup.h"
+#include "host/containers/health_watch.h"
 
 #define LOOK_AT_PIDS_US USEC_PER_SEC /* where pidfd_open(2) is missing (Linux < 5.3) */
 #define ID_LENGTH (RUNTIME_ID_SIZE - 1)
+#define MOST_STORES 12
 
 struct watched {
     struct watch_event about;
@@ -31,11 +34,21 @@ struct watched {
     bool wanted;
 };
 
+/* A directory of an engine in which containers or volumes appear. */
+struct store {
+    enum runtime_kind kind;
+    bool of_containers;
+    int descriptor;
+};
+
 struct watch {
     int wake_fd;
     int inotify_fd; /* -1: none */
     struct cgroup_mounts mounts;
-    int root_descriptor; /* of the hierarchy's root: new parents appear there */
+    int root_descriptor;              /* of the hierarchy's root: new parents appear there */
+    struct store stores[MOST_STORES]; /* those that are there */
+    size_t store_count;
+    struct health_watch *health;
     VEC(struct watched) containers;
 };
 
@@ -55,6 +68,7 @@ struct watch *watch_new(void)
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch->root_descriptor = -1;
+    watch->health = health_watch_new();
     if (watch->inotify_fd < 0)
         log_warning("new containers are noticed late: no inotify: %s", strerror(errno));
     return watch;
@@ -76,6 +90,7 @@ void watch_free(struct watch *watch)
     vec_each (&watch->containers, struct watched, container)
         stop_watching(watch, container);
     vec_free(&watch->containers);
+    health_watch_free(watch->health);
     if (watch->inotify_fd >= 0)
         close(watch->inotify_fd);
     close(watch->wake_fd);
@@ -85,6 +100,22 @@ void watch_free(struct watch *watch)
 bool watch_sees_starts(const struct watch *watch)
 {
     return watch->inotify_fd >= 0 && watch->root_descriptor >= 0;
+}
+
+static bool has_store(const struct watch *watch, enum runtime_kind kind)
+{
+    for (size_t i = 0; i < watch->store_count; i++)
+        if (watch->stores[i].kind == kind && watch->stores[i].of_containers)
+            return true;
+    return false;
+}
+
+bool watch_sees_all(const struct watch *watch, enum runtime_kind kind)
+{
+    vec_each (&watch->containers, const struct watched, container)
+        if (container->about.kind == kind && container->ended)
+            return false;
+    return watch_sees_starts(watch) && has_store(watch, kind) && !health_watch_misses(watch->health, kind);
 }
 
 void watch_wake(struct watch *watch)
@@ -123,6 +154,25 @@ static void watch_parents(struct watch *watch)
             *strrchr(path, '/') = '\0';
             watch_directory(watch, path);
         }
+    }
+}
+
+static void watch_store(struct watch *watch, enum runtime_kind kind, bool of_containers, const char *store)
+{
+    char path[HOST_PATH_SIZE];
+    int descriptor = watch_directory(watch, host_path(path, sizeof path, store));
+    if (descriptor >= 0 && watch->store_count < MOST_STORES)
+        watch->stores[watch->store_count++] = (struct store){kind, of_containers, descriptor};
+}
+
+/* Anew each time: watching a directory again gives the same descriptor, and one that came since is found. */
+static void watch_stores(struct watch *watch)
+{
+    watch->store_count = 0;
+    for (enum runtime_kind kind = 0; watch->inotify_fd >= 0 && kind < RUNTIME_COUNT; kind++) {
+        for (const char *const *store = runtime_container_stores(kind); *store; store++)
+            watch_store(watch, kind, true, *store);
+        watch_store(watch, kind, false, runtime_volume_store(kind));
     }
 }
 
@@ -176,6 +226,8 @@ void watch_follow(struct watch *watch, const json_t *inventory)
     }
     watch->containers.count = kept;
     watch_parents(watch);
+    watch_stores(watch);
+    health_watch_follow(watch->health, inventory);
 }
 
 /* --- what happened --------------------------------------------------------------------------------------------------
@@ -209,7 +261,8 @@ struct taking {
 static void put_event(struct taking *taking, const struct watch_event *event)
 {
     for (size_t i = 0; i < taking->count; i++)
-        if (taking->events[i].kind == event->kind && strcmp(taking->events[i].id, event->id) == 0)
+        if (taking->events[i].kind == event->kind && taking->events[i].health == event->health &&
+            strcmp(taking->events[i].id, event->id) == 0)
             return;
     if (taking->count < taking->max)
         taking->events[taking->count++] = *event;
@@ -221,6 +274,24 @@ static bool is_usual_parent(const char *name)
         if (strcmp(usual_parents[i], name) == 0)
             return true;
     return false;
+}
+
+static const struct store *find_store(const struct watch *watch, int descriptor)
+{
+    for (size_t i = 0; i < watch->store_count; i++)
+        if (watch->stores[i].descriptor == descriptor)
+            return &watch->stores[i];
+    return NULL;
+}
+
+/* Besides its containers a store has files of its own, which come and go. */
+static void take_from_store(const struct store *store, const char *name, struct taking *taking)
+{
+    struct watch_event event = {.kind = store->kind};
+    if (store->of_containers && runtime_id_is_valid(name))
+        str_copy(event.id, sizeof event.id, name);
+    if (event.id[0] || !store->of_containers)
+        put_event(taking, &event);
 }
 
 static void take_notice(struct watch *watch, const struct inotify_event *notice, struct taking *taking)
@@ -236,6 +307,8 @@ static void take_notice(struct watch *watch, const struct inotify_event *notice,
         vec_each (&watch->containers, struct watched, container)
             if (container->freezer == notice->wd)
                 put_event(taking, &container->about);
+    } else if (notice->len && find_store(watch, notice->wd)) {
+        take_from_store(find_store(watch, notice->wd), notice->name, taking);
     } else if (notice->len && watch_parse_group(notice->name, &event)) {
         put_event(taking, &event);
     } else if (notice->len && notice->wd == watch->root_descriptor && is_usual_parent(notice->name)) {
@@ -272,6 +345,18 @@ static void take_ends(struct watch *watch, const struct pollfd *polled, struct t
     }
 }
 
+static void take_health(struct watch *watch, struct taking *taking)
+{
+    struct health_change changes[16];
+    size_t room = taking->max - taking->count, most = sizeof changes / sizeof *changes;
+    size_t count = health_watch_take(watch->health, clock_mono_us(), changes, room < most ? room : most);
+    for (size_t i = 0; i < count; i++) {
+        struct watch_event event = {.kind = changes[i].kind, .health = changes[i].health};
+        str_copy(event.id, sizeof event.id, changes[i].id);
+        put_event(taking, &event);
+    }
+}
+
 static bool needs_looking_at_pids(const struct watch *watch)
 {
     vec_each (&watch->containers, const struct watched, container)
@@ -284,20 +369,23 @@ size_t watch_wait(struct watch *watch, int64_t timeout_us, struct watch_event *e
 {
     struct taking taking = {.events = events, .max = max};
     size_t count = watch->containers.count;
-    struct pollfd *polled = xcalloc(count + 2, sizeof *polled);
+    struct pollfd *polled = xcalloc(count + 3, sizeof *polled);
     for (size_t i = 0; i < count; i++)
         polled[i] = (struct pollfd){.fd = watch->containers.items[i].pidfd, .events = POLLIN};
     polled[count] = (struct pollfd){.fd = watch->wake_fd, .events = POLLIN};
     polled[count + 1] = (struct pollfd){.fd = watch->inotify_fd, .events = POLLIN};
     if (needs_looking_at_pids(watch) && timeout_us > LOOK_AT_PIDS_US)
         timeout_us = LOOK_AT_PIDS_US;
-    poll(polled, count + 2, (int)((timeout_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+    polled[count + 2] = (struct pollfd){.events = POLLIN};
+    polled[count + 2].fd = health_watch_poll(watch->health, clock_mono_us(), &timeout_us);
+    poll(polled, count + 3, (int)((timeout_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     uint64_t ignored;
     while (read(watch->wake_fd, &ignored, sizeof ignored) > 0)
         continue;
     take_ends(watch, polled, &taking);
     if (watch->inotify_fd >= 0)
         take_notices(watch, &taking);
+    take_health(watch, &taking);
     free(polled);
     return taking.count;
 }

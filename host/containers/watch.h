@@ -1,5 +1,6 @@
-/* Notices, without running anything, that a container started, ended, was paused or removed: by inotify on the groups'
- * directories and freezer files, and by a pidfd per container. One thread at a time, but watch_wake from any. */
+/* Notices, without running anything, that a container was made, started, ended, was paused or removed, and that its
+ * health changed: by inotify on the groups' directories and freezer files, on the engines' stores and on the files of
+ * health checks, and by a pidfd per container. One thread at a time, but watch_wake from any. */
 #ifndef HOST_CONTAINERS_WATCH_H
 #define HOST_CONTAINERS_WATCH_H
 
@@ -10,6 +11,7 @@ struct watch;
 struct watch_event {
     enum runtime_kind kind;   /* RUNTIME_COUNT: it could be any of them */
     char id[RUNTIME_ID_SIZE]; /* "" where it is not about one container */
+    const char *health;       /* NULL, or that its check says this now (health_word) and nothing else happened */
 };
 
 struct watch *watch_new(void);
@@ -25,6 +27,11 @@ void watch_wake(struct watch *watch);
 
 /* False where the kernel gives no inotify (its limits are used up): then only ends are noticed. */
 bool watch_sees_starts(const struct watch *watch);
+
+/* False where something of this engine's containers changes unnoticed, so that it must be asked more often: health
+ * checks whose file is not known (docker), storage in another place than the usual, or an end that the engine, when it
+ * was last asked, did not know of yet. */
+bool watch_sees_all(const struct watch *watch, enum runtime_kind kind);
 
 /* "libpod-ID", "libpod-ID.scope", "docker-ID.scope", "ID": whose group this directory is; false for any other. */
 bool watch_parse_group(const char *name, struct watch_event *event);

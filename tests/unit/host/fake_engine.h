@@ -9,9 +9,9 @@
 /* 64 digits that end in the two given ones. */
 #define FAKE_ID(two) "00112233445566778899aabbccddeeff00112233445566778899aabbccddee" two
 
-/* STATE/ID: "state|exit code|pid"; STATE/ID.more: further JSON members; STATE/ID.stop: what happens at a stop (a
- * number: the exit code; "stuck": it is refused); STATE/ID.start: why it does not start. STATE/down: the engine fails
- * with this. STATE/hang: it does not answer. */
+/* STATE/ID: "state|exit code|pid"; STATE/ID.more: further JSON members; STATE/ID.health: what its check says;
+ * STATE/ID.stop: what happens at a stop (a number: the exit code; "stuck": it is refused); STATE/ID.start: why it does
+ * not start. STATE/down: the engine fails with this. STATE/hang: it does not answer. */
 static const char fake_engine_script[] =
     "#!/bin/sh\n"
     "name=${0##*/}; root=${0%/usr/bin/*}; state=$root/state-$name\n"
@@ -20,11 +20,14 @@ static const char fake_engine_script[] =
     "[ -e $state/down ] && { cat $state/down >&2; exit 125; }\n"
     "containers() { (cd $state && ls | grep -E '^[0-9a-f]{64}$'); }\n"
     "describe() { IFS='|' read -r s e p <$state/$1\n"
-    "  echo \"{\\\"Id\\\":\\\"$1\\\",\\\"State\\\":{\\\"Status\\\":\\\"$s\\\",\\\"ExitCode\\\":$e,\\\"Pid\\\":$p}\"\n"
+    "  h=; [ -e $state/$1.health ] && h=\",\\\"Health\\\":{\\\"Status\\\":\\\"$(cat $state/$1.health)\\\"}\"\n"
+    "  echo \"{\\\"Id\\\":\\\"$1\\\",\\\"State\\\":{\\\"Status\\\":\\\"$s\\\",\\\"ExitCode\\\":$e,\\\"Pid\\\":$p$h}\"\n"
     "  [ -e $state/$1.more ] && cat $state/$1.more; echo '}'; }\n"
     "for last; do :; done\n"
     "case $1 in\n"
-    "ps) for id in $(containers); do IFS='|' read -r s e p <$state/$id; echo \"$id|$s ($e) 3 minutes ago\"; done ;;\n"
+    "ps) for id in $(containers); do IFS='|' read -r s e p <$state/$id\n"
+    "  [ -e $state/$id.health ] && e=$(cat $state/$id.health)\n"
+    "  name=$(head -c 200 $state/$id.more | cut -d'\"' -f4); echo \"$id|$s ($e) 3 minutes ago|$name\"; done ;;\n"
     "version) echo 1.2.3 ;;\n"
     "container) shift 3; echo '['; comma=\n"
     "  for id; do [ -e $state/$id ] && { printf '%s' \"$comma\"; describe $id; comma=,; }; done; echo ']' ;;\n"

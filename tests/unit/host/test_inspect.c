@@ -81,6 +81,9 @@ static void test_podman_container_is_read_whole(void **state)
     assert_text(entry, "role", "app");
     assert_text(entry, "log_driver", "k8s-file");
     assert_true(str_ends(json_get_text(entry, "log_path"), "/userdata/ctr.log"));
+    assert_text(entry, "health_path",
+        "/run/containers/storage/overlay-containers/"
+        "98840f61a9fb3ff769076fd652bcea88d4d17a3bae1d8f0d0f4fd37bc0bdbb06/healthcheck.log");
     assert_int_equal(number(entry, "pid"), 3366);
     assert_true(clock_parse_rfc3339("2026-11-21T03:54:55.409491Z", &created_us));
     assert_int_equal(number(entry, "created_us"), created_us);
@@ -109,6 +112,7 @@ static void test_docker_container_is_read_whole(void **state)
     assert_text(entry, "health", NULL);
     assert_text(entry, "log_driver", "json-file");
     assert_true(str_ends(json_get_text(entry, "log_path"), "-json.log"));
+    assert_text(entry, "health_path", NULL);
     assert_int_equal(json_array_size(json_object_get(entry, "ports")), 2);
     const json_t *mount = json_array_get(json_object_get(entry, "mounts"), 0);
     assert_text(mount, "kind", "volume");
@@ -169,6 +173,38 @@ static void test_states_of_both_engines_become_one_vocabulary(void **state)
         json_t *entry = entry_of("a", members);
         assert_text(entry, "state", cases[i][1]);
         assert_int_equal(number(entry, "pid"), strcmp(cases[i][1], "paused") == 0 ? 77 : -1);
+        json_decref(entry);
+    }
+}
+
+static void test_the_file_of_the_health_check_is_the_containers_own(void **state)
+{
+    (void)state;
+#define CHECKED "\"State\":{\"Status\":\"running\"},\"Config\":{\"Healthcheck\":{\"Test\":[\"CMD\",\"x\"]}"
+#define OTHER_ID "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    static const struct {
+        const char *members, *path;
+    } cases[] = {
+        {CHECKED "},\"HostnamePath\":\"/r/" SOME_ID "/userdata/hostname\"", "/r/" SOME_ID "/healthcheck.log"},
+        {CHECKED "},\"HostnamePath\":\"/r/" OTHER_ID "/userdata/hostname\",\"PidFile\":\"/s/" SOME_ID
+                 "/userdata/pidfile\"",
+            "/s/" SOME_ID "/healthcheck.log"},
+        {CHECKED "},\"ResolvConfPath\":\"/r/" OTHER_ID "/userdata/resolv.conf\"", NULL},
+        {CHECKED "},\"PidFile\":\"relative/" SOME_ID "/userdata/pidfile\"", NULL},
+        {CHECKED ",\"HealthLogDestination\":\"/var/log/checks\"}", "/var/log/checks/" SOME_ID "-healthcheck.log"},
+        {CHECKED ",\"HealthLogDestination\":\"local\"},\"PidFile\":\"/r/" SOME_ID "/userdata/pidfile\"",
+            "/r/" SOME_ID "/healthcheck.log"},
+        {"\"State\":{\"Status\":\"running\"},\"Config\":{\"Healthcheck\":{\"Test\":[\"NONE\"]}},\"PidFile\":\"/"
+         "r/" SOME_ID "/userdata/pidfile\"",
+            NULL},
+        {"\"State\":{\"Status\":\"running\"},\"PidFile\":\"/r/" SOME_ID "/userdata/pidfile\"", NULL},
+        {"\"State\":{\"Status\":\"exited\"},\"Config\":{\"Healthcheck\":{\"Test\":[\"CMD\",\"x\"]}},\"PidFile\":\"/"
+         "r/" SOME_ID "/userdata/pidfile\"",
+            NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *entry = entry_of("a", cases[i].members);
+        assert_text(entry, "health_path", cases[i].path);
         json_decref(entry);
     }
 }
@@ -336,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_site_is_the_label_else_the_project_else_the_own_name),
         cmocka_unit_test(test_odd_names_and_ids_make_no_entry),
         cmocka_unit_test(test_states_of_both_engines_become_one_vocabulary),
+        cmocka_unit_test(test_the_file_of_the_health_check_is_the_containers_own),
         cmocka_unit_test(test_members_of_another_type_are_unknown_not_zero),
         cmocka_unit_test(test_stopped_docker_container_keeps_its_ports),
         cmocka_unit_test(test_labels_of_an_image_cannot_grow_the_entry),

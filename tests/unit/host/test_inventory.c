@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "host/containers/health.h"
 #include "host/containers/known.h"
 #include "host/inventory.h"
 #include "host/path.h"
@@ -65,7 +66,7 @@ static void assert_called(const char *engine, const char *expected)
     free(calls);
 }
 
-#define PS "ps -a --no-trunc --format {{.ID}}|{{.Status}}\n"
+#define PS "ps -a --no-trunc --format {{.ID}}|{{.Status}}|{{.Names}}\n"
 
 static void test_nothing_new_costs_one_listing(void **state)
 {
@@ -102,6 +103,74 @@ static void test_a_restart_that_the_listing_hides_is_seen_when_asked_for(void **
     fake_engine_write(&tree, "podman", A, "running|0|101"); /* another process */
     assert_false(known_look(known, &nothing_special));
     assert_true(known_look(known, &(struct known_ask){.ids = noted, .id_count = 1}));
+    known_free(known);
+}
+
+static void test_a_renamed_container_is_seen_in_the_listing(void **state)
+{
+    (void)state;
+    struct known *known = known_new(RUNTIME_PODMAN);
+    known_look(known, &nothing_special);
+    free(fake_engine_calls(&tree, "podman"));
+    fake_engine_add(&tree, "podman", B, "site-c", "running|0|200", "");
+    assert_true(known_look(known, &nothing_special));
+    assert_called("podman", PS "container inspect -- " B "\n");
+    assert_string_equal(known_text(known, "site-c", "state"), "running");
+    known_free(known);
+}
+
+static void test_health_read_elsewhere_needs_no_inspection(void **state)
+{
+    (void)state;
+    struct known *known = known_new(RUNTIME_PODMAN);
+    fake_engine_write(&tree, "podman", A ".health", "healthy");
+    known_look(known, &nothing_special);
+    assert_string_equal(known_text(known, "site-a", "health"), "healthy");
+    assert_false(known_take_health(known, A, "healthy"));
+    assert_true(known_take_health(known, A, "unhealthy"));
+    assert_string_equal(known_text(known, "site-a", "health"), "unhealthy");
+    free(fake_engine_calls(&tree, "podman"));
+    fake_engine_write(&tree, "podman", A ".health", "unhealthy"); /* the engine says the same */
+    assert_false(known_look(known, &nothing_special));
+    assert_called("podman", PS);
+    fake_engine_write(&tree, "podman", A ".health", "starting"); /* the engine says something else */
+    assert_true(known_look(known, &nothing_special));
+    assert_string_equal(known_text(known, "site-a", "health"), "starting");
+    assert_true(known_take_health(known, A, ""));
+    assert_string_equal(known_text(known, "site-a", "health"), "");
+    known_free(known);
+}
+
+static void test_what_does_not_run_or_is_unknown_has_no_health(void **state)
+{
+    (void)state;
+    struct known *known = known_new(RUNTIME_PODMAN);
+    fake_engine_write(&tree, "podman", B, "exited|0|0");
+    assert_false(known_take_health(known, A, "unhealthy")); /* before the first look */
+    known_look(known, &nothing_special);
+    assert_false(known_take_health(known, B, "unhealthy"));
+    assert_false(known_take_health(known, FAKE_ID("cc"), "unhealthy"));
+    fake_engine_write(&tree, "podman", "down", "Error: no\n");
+    known_look(known, &nothing_special);
+    assert_false(known_take_health(known, A, "unhealthy"));
+    assert_string_equal(known_text(known, "site-a", "health"), "");
+    known_free(known);
+}
+
+static void test_a_container_that_cannot_be_described_leaves_things_unsettled(void **state)
+{
+    (void)state;
+    struct known_view view;
+    struct known *known = known_new(RUNTIME_PODMAN);
+    known_look(known, &nothing_special);
+    known_view(known, &view);
+    assert_false(view.unsettled);
+    known_view_free(&view);
+    fake_engine_add(&tree, "podman", FAKE_ID("cc"), "-no name", "running|0|300", "");
+    known_look(known, &nothing_special);
+    known_view(known, &view);
+    assert_true(view.unsettled);
+    known_view_free(&view);
     known_free(known);
 }
 
@@ -237,13 +306,39 @@ static const json_t *runtime(const json_t *inventory, const char *name)
     return NULL;
 }
 
-/* The one test that watches (once per process): docker never answers, podman is seen all the same; what happens to its
- * containers is pushed. */
+/* site-a with a process that lives and a health check. */
+static void give_health_check(const char *health)
+{
+    char state[64];
+    str_format(state, sizeof state, "running|0|%d", (int)getpid());
+    fake_engine_add(&tree, "podman", A, "site-a", state,
+        "\"HostnamePath\":\"/run/x/" A
+        "/userdata/hostname\",\"Config\":{\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"]}}");
+    fake_engine_write(&tree, "podman", A ".health", health);
+    tree_dir(&tree, "/run/x/" A);
+}
+
+/* The health of site-a in a pushed inventory; "" where it has none. The inventory is given up. */
+static const char *health_in(json_t *inventory)
+{
+    const char *health = "";
+    const json_t *containers = json_object_get(inventory, "containers");
+    for (size_t i = 0; i < json_array_size(containers); i++)
+        if (strcmp(json_get_text(json_array_get(containers, i), "name"), "site-a") == 0)
+            health = health_word(json_get_text(json_array_get(containers, i), "health"));
+    json_decref(inventory);
+    return health;
+}
+
+/* The one test that watches (once per process): docker never answers, podman is seen all the same; what the health
+ * check of its container says is pushed without asking it. */
 static void test_a_stuck_engine_delays_no_other(void **state)
 {
     (void)state;
     int ends[2];
     bool ok = true;
+    give_health_check("healthy");
+    fake_engine_write(&tree, "podman", B, "exited|0|0");
     fake_engine_make(&tree, "docker");
     fake_engine_write(&tree, "docker", "hang", "");
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -255,7 +350,14 @@ static void test_a_stuck_engine_delays_no_other(void **state)
     assert_true(json_get_bool(runtime(inventory, "podman"), "ok", &ok) && ok);
     assert_true(json_get_bool(runtime(inventory, "docker"), "ok", &ok) && !ok);
     assert_non_null(json_get_text(runtime(inventory, "docker"), "error"));
-    json_decref(inventory);
+    assert_string_equal(health_in(inventory), "healthy");
+    free(fake_engine_calls(&tree, "podman"));
+    tree_write(&tree, "/run/x/" A "/healthcheck.log", "{\"Status\":\"unhealthy\"");
+    do {
+        inventory = hear(ends[0]);
+        assert_non_null(inventory);
+    } while (strcmp(health_in(inventory), "unhealthy") != 0);
+    assert_called("podman", "");
     session_end(session, NULL);
     run_end_all();
 }
@@ -267,6 +369,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_what_changed_is_inspected, fresh_tree, remove_tree),
         cmocka_unit_test_setup_teardown(
             test_a_restart_that_the_listing_hides_is_seen_when_asked_for, fresh_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_a_renamed_container_is_seen_in_the_listing, fresh_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_health_read_elsewhere_needs_no_inspection, fresh_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(test_what_does_not_run_or_is_unknown_has_no_health, fresh_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(
+            test_a_container_that_cannot_be_described_leaves_things_unsettled, fresh_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_containers_and_volumes_come_and_go, fresh_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_a_failing_engine_leaves_its_containers_unknown, fresh_tree, remove_tree),
         cmocka_unit_test_setup_teardown(test_an_engine_nobody_uses_is_not_asked, fresh_tree, remove_tree),
