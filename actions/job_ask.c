@@ -133,7 +133,7 @@ static enum err host_said(const struct host_link *link, const json_t *error, str
 static void renew_lease(struct step_context *context, struct host_link *link)
 {
     struct lease_held *lease = &context->lease;
-    bool due = clock_mono_us() - lease->renewed_mono_us > RENEW_EVERY_US || lease->expired;
+    bool due = clock_mono_us() - lease->renewed_mono_us > step_patience(context, RENEW_EVERY_US) || lease->expired;
     if (link->renew_id || !due || lease->lost[0] || strcmp(lease->host, link->host) != 0)
         return;
     const char *verb = lease->expired ? "lease.take" : "lease.renew";
@@ -170,7 +170,7 @@ static void show_progress(struct step_context *context, const json_t *value)
 static enum err await_answer(struct step_context *context, struct host_link *link, int64_t id, const char *verb,
     int64_t timeout_us, json_t **ok, bool *said, struct err_info *info)
 {
-    int64_t deadline_us = clock_mono_us() + timeout_us;
+    int64_t deadline_us = clock_mono_us() + timeout_us, every_us = step_patience(context, RENEW_EVERY_US);
     for (;;) {
         struct helper_event event = {0};
         int64_t left_us = deadline_us - clock_mono_us();
@@ -178,7 +178,7 @@ static enum err await_answer(struct step_context *context, struct host_link *lin
             return err_set(info, ERR_TIMEOUT, "%s: no answer to %s within %lld s", link->host, verb,
                 (long long)(timeout_us / USEC_PER_SEC));
         renew_lease(context, link);
-        enum err err = helper_next(link->helper, left_us < RENEW_EVERY_US ? left_us : RENEW_EVERY_US, &event, info);
+        enum err err = helper_next(link->helper, left_us < every_us ? left_us : every_us, &event, info);
         if (err)
             return err;
         bool ours = event.id == id, ended = event.kind == HELPER_OK || event.kind == HELPER_ERROR;

@@ -31,6 +31,7 @@ void plan_free(struct plan *plan)
     *plan = (struct plan){.cut_us = -1};
 }
 
+static char *format_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static char *format_text(const char *format, va_list args)
 {
     struct buf text = BUF((size_t)64 << 10);

@@ -50,7 +50,9 @@ struct fake_host {
     bool acts_late;     /* a restart that was cut FAKE_HALF ends by itself, busy for 5 requests */
     bool hangs;         /* at FAKE_HALF of a restart nothing is said any more, and nothing done */
     bool is_hanging;
-    enum { STAYS, DIES, COMES_AS_ANOTHER, SLEEPS_ON } after_restart;
+    bool waits_for_renewal; /* a restart is answered only after the lease was renewed */
+    int64_t unanswered;     /* its request */
+    enum { STAYS, DIES, COMES_AS_ANOTHER, SLEEPS_ON, LOOPS } after_restart;
 };
 
 static inline void fake_say(int fd, json_t *message)
@@ -159,7 +161,10 @@ static inline bool fake_change(struct fake_host *host, int fd, int64_t id, const
         fake_misbehave_after_restart(host);
     if (fake_is_cut(host, verb, FAKE_AFTER))
         return false;
-    fake_answer(fd, id, fake_status(host));
+    if (host->waits_for_renewal && strcmp(verb, "site.restart") == 0)
+        host->unanswered = id;
+    else
+        fake_answer(fd, id, fake_status(host));
     return true;
 }
 
@@ -184,6 +189,10 @@ static inline bool fake_lease(
     if (fake_is_cut(host, verb, FAKE_AFTER))
         return false;
     fake_answer(fd, id, json_pack("{s:i}", "expires_us", 1));
+    if (host->unanswered && strcmp(verb, "lease.renew") == 0) {
+        fake_answer(fd, host->unanswered, fake_status(host));
+        host->unanswered = 0;
+    }
     return true;
 }
 
@@ -213,6 +222,8 @@ static inline bool fake_take(struct fake_host *host, int fd, const json_t *reque
         fake_answer(fd, id, json_pack("{s:[{s:i, s:s}]}", "lines", "t", 1000000, "text", "cannot \x1b[31mbind"));
     else
         fake_answer(fd, id, fake_status(host));
+    if (host->after_restart == LOOPS && strstr(host->heard, "site.restart "))
+        host->boxes[0].started_us = host->clock_us += 1000; /* it died and was started again unseen */
     return !fake_is_cut(host, verb, FAKE_AFTER);
 }
 

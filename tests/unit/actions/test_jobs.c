@@ -96,6 +96,29 @@ static void a_container_that_was_never_restarted_does_not_pass_the_gate(void **s
     bench_free(bench);
 }
 
+static void a_container_that_dies_and_comes_back_between_two_looks_does_not_pass_the_gate(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    bench->host->after_restart = LOOPS;
+    run_to_end(bench);
+    bench_expect(bench, JOB_FAILED, "do not stay up");
+    bench_expect_free(bench);
+    bench_free(bench);
+}
+
+static void the_lease_is_renewed_while_a_long_command_runs(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    bench->host->waits_for_renewal = true;
+    run_to_end(bench);
+    bench_expect(bench, JOB_DONE, "is done");
+    assert_int_equal(bench->host->unanswered, 0);
+    bench_expect_free(bench);
+    bench_free(bench);
+}
+
 static void containers_exchanged_since_the_plan_are_not_restarted(void **state)
 {
     (void)state;
@@ -274,6 +297,8 @@ int main(void)
         cmocka_unit_test(a_container_that_dies_shuts_the_gate_long_before_its_deadline),
         cmocka_unit_test(a_left_over_container_does_not_pass_the_gate),
         cmocka_unit_test(a_container_that_was_never_restarted_does_not_pass_the_gate),
+        cmocka_unit_test(a_container_that_dies_and_comes_back_between_two_looks_does_not_pass_the_gate),
+        cmocka_unit_test(the_lease_is_renewed_while_a_long_command_runs),
         cmocka_unit_test(containers_exchanged_since_the_plan_are_not_restarted),
         cmocka_unit_test(another_identity_than_the_one_seen_is_refused),
         cmocka_unit_test(a_site_somebody_else_holds_is_left_alone_and_the_holder_named),
