@@ -1,20 +1,20 @@
 /* dogwatch – the on-call console of people who run other people's web sites on hardware they own.
  *
- * Start reading here: the table below says which function serves which subcommand and in which directory it lives. Each takes
- * the rest of the command line; --fleet and --state may stand anywhere, also before the subcommand. Without a subcommand the
- * console opens. */
+ * Start reading here: the table below says which function serves which subcommand and in which directory it lives. Each
+ * takes the rest of the command line; --fleet and --state may stand anywhere, also before the subcommand. Without a
+ * subcommand the console opens. */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "actions/action.h"
-#include "actions/enrol.h"
 #include "base/cli.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "engine/check.h"
 #include "engine/console_main.h"
 #include "engine/engine.h"
+#include "engine/host_command.h"
 #include "engine/verb_main.h"
 #include "views/log_command.h"
 #include "views/report.h"
@@ -36,7 +36,7 @@ static const struct subcommand subcommands[] = {
     {"log", log_main, "search and follow log lines"},
     {"jobs", jobs_main, "list jobs"},
     {"job", job_main, "show one job, or follow it"},
-    {"host", host_main, "add, list, test, trust or remove hosts"},
+    {"host", host_command_main, "add, list, test, trust or remove hosts"},
     {"check", check_main, "check the fleet files"},
     {"audit", audit_main, "verify the record of who did what"},
     {"engine", engine_main, "collect and run jobs, without a terminal"},
@@ -89,7 +89,8 @@ static int unknown_subcommand(const char *name)
     size_t count = 0;
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
         names[count++] = subcommands[i].name;
-    for (const struct action *action = action_first(); action && count < SUBCOMMAND_COUNT + 32; action = action_next(action))
+    for (const struct action *action = action_first(); action && count < SUBCOMMAND_COUNT + 32;
+         action = action_next(action))
         names[count++] = action->name;
     const char *nearest = name_nearest(name, names, count);
     struct err_info info;

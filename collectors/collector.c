@@ -47,6 +47,7 @@ struct collector {
     struct picture *picture;
     struct backoff backoff;
     int cancel_fd; /* readable once and for all after collector_cancel */
+    int retry_fd;  /* eventfd: readable once collector_retry was called */
     pthread_t thread;
     bool has_thread;
 
@@ -73,6 +74,19 @@ static bool is_cancelled(const struct collector *collector, int64_t wait_us)
         if (ready >= 0 || errno != EINTR)
             return ready > 0;
     }
+}
+
+/* Wait before the next try, or until collector_retry; true once it is to end. */
+static bool back_off(struct collector *collector, int64_t wait_us)
+{
+    struct pollfd fds[] = {
+        {.fd = collector->cancel_fd, .events = POLLIN}, {.fd = collector->retry_fd, .events = POLLIN}};
+    struct timespec timeout = clock_timespec(wait_us);
+    eventfd_t count;
+    ppoll(fds, 2, &timeout, NULL);
+    if (fds[1].revents && eventfd_read(collector->retry_fd, &count) == 0)
+        backoff_reset(&collector->backoff);
+    return is_cancelled(collector, 0);
 }
 
 /* --- what the sink is told of losses --- */
@@ -313,7 +327,7 @@ static void *collector_run(void *data)
         if (is_cancelled(collector, 0))
             break;
         tell_lost(collector, err, &info);
-        ended = is_cancelled(collector, backoff_next_us(&collector->backoff, err));
+        ended = back_off(collector, backoff_next_us(&collector->backoff, err));
     }
     return NULL;
 }
@@ -353,7 +367,8 @@ struct collector *collector_start(
     collector->picture = picture_new(host, fleet->interval_us);
     target_for_engine(fleet, host, state_dir, "viewer", &collector->target, &collector->target_error);
     collector->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int failure = collector->cancel_fd < 0 ? errno : start_thread(collector);
+    collector->retry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failure = collector->cancel_fd < 0 || collector->retry_fd < 0 ? errno : start_thread(collector);
     collector->has_thread = failure == 0;
     if (failure) {
         struct err_info info;
@@ -361,6 +376,12 @@ struct collector *collector_start(
         tell_lost(collector, err, &info);
     }
     return collector;
+}
+
+void collector_retry(struct collector *collector)
+{
+    if (collector->retry_fd >= 0)
+        eventfd_write(collector->retry_fd, 1);
 }
 
 void collector_cancel(struct collector *collector)
@@ -378,6 +399,8 @@ void collector_free(struct collector *collector)
         pthread_join(collector->thread, NULL);
     if (collector->cancel_fd >= 0)
         close(collector->cancel_fd);
+    if (collector->retry_fd >= 0)
+        close(collector->retry_fd);
     target_free(collector->target);
     picture_free(collector->picture);
     free(collector->name);

@@ -13,6 +13,9 @@ struct collector;
 struct collector *collector_start(
     const struct fleet *fleet, const struct host_def *host, const char *state_dir, const struct sink *sink);
 
+/* Somebody mended something: where it waits before trying again, try now. Any thread; returns at once. */
+void collector_retry(struct collector *collector);
+
 /* Ask it to end (wakes every wait); returns at once. */
 void collector_cancel(struct collector *collector);
 

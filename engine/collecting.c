@@ -13,7 +13,7 @@
 #define WAY_CEILING 16384
 #define JUMPS_MAX 8
 
-const struct collector_calls real_collectors = {collector_start, collector_cancel, collector_free};
+const struct collector_calls real_collectors = {collector_start, collector_retry, collector_cancel, collector_free};
 
 struct entry { /* sorted by name, as the fleet's hosts are */
     char *name, *way;
@@ -92,6 +92,8 @@ static int compare_entries(const void *a, const void *b)
 void collecting_apply(struct collecting *collecting, const struct fleet *fleet)
 {
     end_outdated(collecting, fleet);
+    vec_each (&collecting->entries, struct entry, entry)
+        collecting->calls->retry(entry->collector);
     size_t before = collecting->entries.count;
     for (size_t i = 0; i < fleet->hosts.count; i++) {
         const struct host_def *host = &fleet->hosts.items[i];

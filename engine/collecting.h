@@ -10,6 +10,7 @@
 struct collector_calls {
     struct collector *(*start)(
         const struct fleet *fleet, const struct host_def *host, const char *state_dir, const struct sink *sink);
+    void (*retry)(struct collector *collector);
     void (*cancel)(struct collector *collector);
     void (*free)(struct collector *collector);
 };
@@ -22,7 +23,7 @@ struct collecting *collecting_new(const char *state_dir, const struct sink *sink
 
 /* Bring the collectors in line with the fleet files: those of hosts that are gone end, those of hosts whose way of
  * being reached changed (their own entry, one of their jump hosts, the interval) begin anew, all others go on
- * undisturbed. Waits for those that end. */
+ * undisturbed, but hosts that wait for their next try are tried now. Waits for those that end. */
 void collecting_apply(struct collecting *collecting, const struct fleet *fleet);
 
 size_t collecting_count(const struct collecting *collecting);

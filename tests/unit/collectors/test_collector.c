@@ -242,6 +242,18 @@ static void refused_logins_are_not_hammered(void **state)
     watch_end(watch);
 }
 
+static void a_retry_does_not_wait_for_the_back_off(void **state)
+{
+    (void)state;
+    struct watch *watch = watch_new(SSH_SERVER_REFUSES_AUTH); /* the next try is a minute away */
+    watch_begin(watch);
+    await_loss(watch, 0, ERR_AUTH, "");
+    ssh_server_set_fault(watch->server, SSH_SERVER_FINE);
+    collector_retry(watch->collector);
+    await_reports(watch, 1);
+    watch_end(watch);
+}
+
 static void a_changed_host_key_is_said_and_not_trusted(void **state)
 {
     (void)state;
@@ -381,6 +393,7 @@ int main(void)
         cmocka_unit_test(garbage_is_lost_with_an_excerpt_of_it),
         cmocka_unit_test(a_helper_that_ends_is_lost_and_its_logs_go_on_after_the_cursor),
         cmocka_unit_test(refused_logins_are_not_hammered),
+        cmocka_unit_test(a_retry_does_not_wait_for_the_back_off),
         cmocka_unit_test(a_changed_host_key_is_said_and_not_trusted),
         cmocka_unit_test(nothing_that_listens_is_refused),
         cmocka_unit_test(a_helper_of_another_protocol_is_said_to_be),

@@ -37,6 +37,14 @@ static struct collector *start(
     return collector;
 }
 
+static unsigned retries;
+
+static void retry(struct collector *collector)
+{
+    assert_false(collector->cancelled);
+    retries++;
+}
+
 static void cancel(struct collector *collector)
 {
     waiting += !collector->cancelled;
@@ -52,7 +60,7 @@ static void finish(struct collector *collector)
     free(collector);
 }
 
-static const struct collector_calls doubles = {start, cancel, finish};
+static const struct collector_calls doubles = {start, retry, cancel, finish};
 
 struct fixture {
     char *dir;
@@ -102,9 +110,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static void same_files_touch_nothing(void **state)
+static void same_files_touch_nothing_but_waiting_hosts_are_tried(void **state)
 {
+    retries = 0;
     assert_string_equal(apply(*state, FLEET, THREE), "");
+    assert_int_equal(retries, 3);
 }
 
 static void only_the_host_whose_address_changed_begins_anew(void **state)
@@ -174,7 +184,7 @@ static void fleet_that_is_held_outlives_its_replacement(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(same_files_touch_nothing),
+        TEST(same_files_touch_nothing_but_waiting_hosts_are_tried),
         TEST(only_the_host_whose_address_changed_begins_anew),
         TEST(labels_and_roles_are_no_reason_to_begin_anew),
         TEST(hosts_behind_a_jump_host_that_changed_begin_anew_too),
