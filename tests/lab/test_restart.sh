@@ -53,10 +53,11 @@ test_without_a_terminal_and_yes_nothing_happens() {
     [ "$(report jobs | jq '.rows | length')" = "$before" ]
 }
 test_a_failed_gate_says_what_it_saw() {
-    lab exec mosh01 podman exec kleingarten.example-web sh -c 'mv /var/www/index.html /var/www/index.gone' || return 1
+    local pages=/var/lib/containers/storage/volumes/kleingarten.example-data/_data
+    lab exec mosh01 mv $pages/index.html $pages/index.gone || return 1
     why=$(dog restart kleingarten.example --yes --wait 2>&1)
     local status=$?
-    lab exec mosh01 podman exec kleingarten.example-web sh -c 'mv /var/www/index.gone /var/www/index.html'
+    lab exec mosh01 mv $pages/index.gone $pages/index.html
     [ $status = 1 ] && grep -q 'HTTP 404, wanted 200' <<<"$why" && grep -q 'dogwatch log --site kleingarten.example' <<<"$why" &&
         report jobs | jq -e '.rows[0].state == "failed"' >/dev/null
 }
