@@ -121,6 +121,7 @@ static void a_site_another_engine_took_meanwhile_is_not_touched(void **state)
         str_copy(bench->host->lease_holder, sizeof bench->host->lease_holder, "bert@console2");
         bench_resume(bench);
         bench_expect(bench, JOB_FAILED, "held by job other.5 (bert@console2)");
+        assert_says(bench->record.message, "nothing more is touched");
         assert_string_equal(bench->host->lease_job, "other.5");
         assert_int_equal(bench_heard(bench, "site.start") + bench_heard(bench, "site.restart"), 0);
         assert_int_equal(bench_heard(bench, "lease.release"), 0);
