@@ -66,7 +66,7 @@ test_a_line_printed_by_a_container_is_found() {
         dog log --site chorus.example --grep zanzibar | grep -q 'mosh02 chorus.example-web .*zanzibar marker one'
 }
 test_logs_have_no_gap_and_no_double_over_a_killed_engine() {
-    lab exec mosh02 podman exec -d chorus.example-web sh -c 'i=0; while [ $i -lt 400 ]; do echo "counting quagga $i"; i=$((i+1)); usleep 20000; done > /proc/1/fd/1'
+    lab exec mosh02 podman exec -d chorus.example-web sh -c 'i=0; while [ $i -lt 400 ]; do echo "counting quagga $i"; i=$((i+1)); usleep 20000; done > /proc/1/fd/1' >/dev/null
     wait_for 10 "some lines" eval '[ "$(lines_found quagga)" -gt 20 ]' || return
     kill_engine KILL
     start_engine || return
