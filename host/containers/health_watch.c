@@ -223,6 +223,6 @@ size_t health_watch_take(struct health_watch *watch, int64_t now_us, struct heal
         changes[count] = (struct health_change){.kind = container->kind, .health = container->health};
         str_copy(changes[count++].id, RUNTIME_ID_SIZE, container->id);
     }
-    watch->any_unread = max > 0 && count == max;
+    watch->any_unread = watch->any_unread && count == max;
     return count;
 }

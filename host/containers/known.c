@@ -289,12 +289,9 @@ bool known_take_health(struct known *known, const char *id, const char *health)
 {
     struct entry *entry = find_entry(known, id);
     const char *before = entry ? json_get_text(entry->container, "health") : NULL;
-    int64_t pid;
-    if (!entry || !known->ok || !json_get_i64(entry->container, "pid", &pid) ||
-        strcmp(before ? before : "", health) == 0)
-        return false;
-    const char *state = json_get_text(entry->container, "state");
-    if (!state || strcmp(state, "unknown") == 0)
+    const char *state = entry ? json_get_text(entry->container, "state") : NULL;
+    bool is_alive = state && (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0);
+    if (!is_alive || strcmp(before ? before : "", health) == 0)
         return false;
     json_t *container = json_copy(entry->container);
     json_object_del(container, "health");
