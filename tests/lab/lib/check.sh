@@ -19,6 +19,8 @@ cannot() {
     [ -z "$missing" ] || { echo "not installed:$missing (make deps)" && return; }
     busybox --list | grep -qx syslogd || { echo 'busybox has no syslogd: busybox-static is needed (make deps)' && return; }
     unshare --mount --uts --ipc --net --pid --cgroup --fork true 2>/dev/null || { echo 'namespaces are not allowed here' && return; }
+    # there an `exec` into a container would come out at the root of the mount namespace, outside
+    [ "$(nsenter --mount=/proc/self/ns/mnt stat -c %d:%i /)" = "$(stat -c %d:%i /)" ] || { echo 'this is a chroot, which containers would see out of' && return; }
     mount=$(cgroup_mounts | head -n 1)
     [ -n "$mount" ] || { echo 'no control groups are mounted' && return; }
     { mkdir -p "$mount/$TAG" && rmdir "$mount/$TAG"; } 2>/dev/null || [ -d "$mount/$TAG" ] || { echo "control groups cannot be made in $mount" && return; }

@@ -3,6 +3,7 @@
 # ("ok NAME", "not ok NAME: why", "skip NAME: why"). A test is a function test_NAME; run_tests runs them in order.
 
 set -u
+SELF=$(readlink -f "$0")
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.." || exit 2
 BUILD=${DOGWATCH_BUILD:-$PWD/build}
 export DOGWATCH=$BUILD/dogwatch
@@ -46,32 +47,39 @@ sites_known() { report sites | jq -e '(.rows | length) >= 5 and all(.rows[]; .st
 fresh_except() { report hosts | jq -e --arg h "$1" 'all(.rows[] | select(.host != $h); .state == "up" and .age_s < 6)'; }
 
 finish_lab() {
+    local out status=$?
     [ -z "$engine_pid" ] || kill_engine KILL
-    lab down >/dev/null 2>&1
+    out=$(lab down 2>&1) || { echo "not ok lab: it did not go down: $out" && status=1; }
+    exit $status
 }
+test_names() { grep -o '^test_[a-z0-9_]*' "$SELF"; }
 
-# lab_begin UP-OPTION…: skips the whole program where there can be no lab
+# lab_begin UP-OPTION…: where there can be no lab, every test of the program is skipped, with the reason
 lab_begin() {
+    local out status name
+    out=$(mktemp)
     trap finish_lab EXIT
     trap 'exit 130' INT TERM HUP
-    lab up --interval ${INTERVAL_S}s "$@" >"/tmp/dogwatch-lab-$LAB_TEST.log" 2>&1
-    local status=$?
+    lab up --interval ${INTERVAL_S}s "$@" >"$out" 2>&1
+    status=$?
     if [ $status = 77 ]; then
-        echo "skip lab: $(tail -n 1 "/tmp/dogwatch-lab-$LAB_TEST.log")"
-        exit 0
+        for name in $(test_names); do echo "skip $name: $(tail -n 1 "$out")"; done
+        trap - EXIT
     elif [ $status != 0 ]; then
-        cat "/tmp/dogwatch-lab-$LAB_TEST.log"
+        cat "$out"
         echo "not ok lab: it did not come up"
-        exit 1
+        status=1
     fi
-    rm -f "/tmp/dogwatch-lab-$LAB_TEST.log"
+    rm -f "$out"
+    [ $status != 77 ] || exit 0
+    [ $status = 0 ] || exit 1
     eval "$(lab env)"
 }
 
 # Every test_… function in the order of the file; ONLY=pattern runs some.
 run_tests() {
     local name failed=0
-    for name in $(grep -o '^test_[a-z0-9_]*' "$0"); do
+    for name in $(test_names); do
         [[ $name == ${ONLY:-*} ]] || continue
         why=
         if "$name"; then
