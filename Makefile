@@ -144,6 +144,7 @@ install: all
 	install -D -m 755 $(BUILD)/dogwatch $(DESTDIR)$(PREFIX)/bin/dogwatch
 	install -D -m 755 $(BUILD)/dogwatch-host $(DESTDIR)$(PREFIX)/lib/dogwatch/dogwatch-host
 	for t in themes/*; do install -D -m 644 $$t $(DESTDIR)$(PREFIX)/share/dogwatch/$$t; done
+	install -D -m 644 completion/dogwatch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dogwatch
 
 compile_commands.json:
 	@$(MAKE) --no-print-directory -nB BUILD=$(BUILD) all | awk -v d="$(CURDIR)" '\

@@ -49,6 +49,24 @@ test_small_and_large_windows_do_not_break_it() {
     done
     keys Escape Escape && keys 1 && see 'mosh01'
 }
+test_completion_knows_commands_options_and_sites() {
+    # shellcheck source=/dev/null
+    . completion/dogwatch.bash
+    dogwatch() { "$DOGWATCH" "$@"; }
+    complete_words() { # WORD…: what completes the last one
+        COMP_WORDS=(dogwatch --state "$STATE" "$@") COMP_CWORD=$(($# + 2))
+        _dogwatch
+        why="${*} completes to: ${COMPREPLY[*]}"
+    }
+    local command
+    for command in $("$DOGWATCH" help | awk '/^  / { print $1 }'); do
+        complete_words "$command"
+        [[ " ${COMPREPLY[*]} " == *" $command "* ]] || return
+    done
+    complete_words restart klein && [ "${COMPREPLY[*]}" = kleingarten.example ] &&
+        complete_words host test mosh0 && [ "${COMPREPLY[*]}" = "mosh01 mosh02 mosh03" ] &&
+        complete_words restart --rea && [ "${COMPREPLY[*]}" = --reason ]
+}
 test_a_dead_engine_is_loud() {
     kill -9 "$(cut -d' ' -f1 <"$STATE/engine.lock")"
     see 'engine.*(not|dead|silent|stale)|no data' 40
