@@ -63,7 +63,7 @@ lab_begin() {
     lab up --interval ${INTERVAL_S}s "$@" >"$out" 2>&1
     status=$?
     if [ $status = 77 ]; then
-        for name in $(test_names); do echo "skip $name: $(tail -n 1 "$out")"; done
+        for name in $(test_names); do echo "skip $name: $(sed -n '$s/^lab: //p' "$out")"; done
         trap - EXIT
     elif [ $status != 0 ]; then
         cat "$out"
