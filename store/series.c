@@ -439,6 +439,13 @@ static bool is_left_over(const char *name)
     return dot && strlen(dot) == sizeof ".rrd" - 1 + 6 && !strchr(dot + 1, '.');
 }
 
+/* Nothing was written to it for so long: its object is gone, or has another name now. */
+static bool is_forgotten(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && clock_wall_us() / USEC_PER_SEC - status.st_mtime > SERIES_KEPT_DAYS * 86400;
+}
+
 static enum err scan_kind(struct series *series, enum object_kind kind, struct err_info *info)
 {
     char *directory = series_directory(series->state_dir, kind);
@@ -450,9 +457,10 @@ static enum err scan_kind(struct series *series, enum object_kind kind, struct e
     }
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         char *path = paths_join(directory, entry->d_name);
-        if (str_ends(entry->d_name, ".rrd"))
+        bool is_series = str_ends(entry->d_name, ".rrd");
+        if (is_series && !is_forgotten(path))
             count_file(series, path, true);
-        else if (is_left_over(entry->d_name))
+        else if (is_series || is_left_over(entry->d_name))
             unlink(path);
         free(path);
     }

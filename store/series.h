@@ -19,6 +19,9 @@ struct series;
 
 enum series_cf { SERIES_AVERAGE, SERIES_MAX }; /* consolidation function; MAX has no finer step than 5 min */
 
+/* Histories of objects that are gone are kept so long after their last sample; series_open deletes them. */
+#define SERIES_KEPT_DAYS 400
+
 /* interval_us: how often samples come; without one for three intervals (at least 30 s) the value is unknown. */
 enum err series_open(const char *state_dir, int64_t interval_us, struct series **out, struct err_info *info);
 void series_set_interval(struct series *series, int64_t interval_us);

@@ -13,7 +13,9 @@
 #include <rrd.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -274,6 +276,25 @@ static void test_removing_deletes_the_file_and_what_waits(void **state)
     assert_true(stats.files == 0 && stats.total_bytes == 0 && stats.depth == 0);
 }
 
+static void test_histories_of_objects_long_gone_are_deleted_others_kept(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_us = clock_wall_us();
+    append_host(f, "gone", now_us - 20 * USEC_PER_SEC, 1);
+    append_host(f, "kept", now_us - 20 * USEC_PER_SEC, 1);
+    flush(f);
+    series_close(f->series);
+    char *gone = xasprintf("%s/rrd/host/gone.rrd", f->dir), *kept = xasprintf("%s/rrd/host/kept.rrd", f->dir);
+    int64_t long_ago_s = now_us / USEC_PER_SEC - (SERIES_KEPT_DAYS + 1) * INT64_C(86400);
+    const struct timespec times[2] = {{.tv_sec = long_ago_s}, {.tv_sec = long_ago_s}};
+    assert_int_equal(utimensat(AT_FDCWD, gone, times, 0), 0);
+    open_series(f, 10 * USEC_PER_SEC);
+    assert_int_equal(access(gone, F_OK), -1);
+    assert_int_equal(access(kept, F_OK), 0);
+    free(gone);
+    free(kept);
+}
+
 static void test_the_predicted_size_is_the_size(void **state)
 {
     struct fixture *f = *state;
@@ -473,6 +494,7 @@ int main(void)
         CASE(test_very_long_keys_have_files_of_their_own),
         CASE(test_no_history_is_said_so),
         CASE(test_removing_deletes_the_file_and_what_waits),
+        CASE(test_histories_of_objects_long_gone_are_deleted_others_kept),
         CASE(test_the_predicted_size_is_the_size),
         CASE(test_a_file_of_an_older_table_is_extended_and_keeps_its_history),
         CASE(test_a_longer_interval_moves_the_heartbeat_of_existing_files),
