@@ -161,7 +161,23 @@ enum err enrol_greet(const struct enrolment *enrolment, const struct host_def *h
 
 /* --- behind a jump host ---------------------------------------------------------------------------------------- */
 
-/* Our keys carry "restrict", so a jump host must be told what they may forward to: sshd(8), permitopen. */
+/* Our keys carry "restrict", so a jump host must be told what they may forward to: sshd(8), permitopen. As soon as they
+ * may forward at all they may also listen there, on any port, unless that is narrowed too; "nothing" cannot be written,
+ * so it is one port that nobody but root can listen on. */
+#define PERMIT_BEGIN "port-forwarding,permitlisten=\"localhost:1\","
+
+/* What may be forwarded can be narrowed for TCP only: whoever may forward at all reaches every unix socket the login
+ * can open. For root these are the container engines'. */
+enum err enrol_check_jump(const char *name, const char *user, struct err_info *info)
+{
+    if (strcmp(user, "root") != 0)
+        return ERR_OK;
+    return err_set(info, ERR_DENIED,
+        "%s cannot be a jump host: the keys log in as root there, and sshd could not keep them from root's own sockets "
+        "(docker, podman); install sudo on it and run dogwatch host add for it again",
+        name);
+}
+
 static void permit_one(struct buf *text, const struct host_def *host)
 {
     bool is_v6 = strchr(host->address, ':') != NULL;
@@ -186,7 +202,7 @@ enum err enrol_permit(const struct enrolment *enrolment, const char *jump, const
         permit_one(&list, added);
         count++;
     }
-    *text = count > 0 ? xasprintf("port-forwarding,%s", buf_text(&list)) : xstrdup("");
+    *text = count > 0 ? xasprintf(PERMIT_BEGIN "%s", buf_text(&list)) : xstrdup("");
     bool full = list.overflowed || count > PERMIT_HOSTS_MAX;
     buf_free(&list);
     if (!full)
@@ -220,6 +236,8 @@ enum err enrol_set_permit(const struct enrolment *enrolment, const struct target
     struct connection *connection = NULL;
     char *permit = NULL;
     enum err err = enrolment_host(enrolment, jump, &host, info);
+    if (err == ERR_OK && added)
+        err = enrol_check_jump(jump, host->user, info);
     if (err == ERR_OK)
         err = enrol_permit(enrolment, jump, added, removed, &permit, info);
     if (err == ERR_OK)

@@ -296,8 +296,12 @@ static enum err install(struct add *add, struct err_info *info)
 {
     char *permit;
     enum err err = enrol_permit(&add->enrolment, add->name, NULL, NULL, &permit, info);
-    if (err)
+    if (err == ERR_OK && *permit)
+        err = enrol_check_jump(add->name, add->host.user, info);
+    if (err) {
+        free(permit);
         return err;
+    }
     struct enrol_install what = {.keys = {.viewer = add->enrolment.viewer, .operator= add->enrolment.operator},
                                      .as_root = !add->facts.has_sudo,
                                      .permit = permit,

@@ -48,6 +48,8 @@ enum err enrol_greet(const struct enrolment *enrolment, const struct host_def *h
  */
 enum err enrol_permit(const struct enrolment *enrolment, const char *jump, const struct host_def *added,
     const char *removed, char **text, struct err_info *info);
+/* ERR_DENIED where keys that log in as `user` must not be allowed to forward. */
+enum err enrol_check_jump(const char *name, const char *user, struct err_info *info);
 /* Log in to the jump host as the person and set that. */
 enum err enrol_set_permit(const struct enrolment *enrolment, const struct target_login *login, const char *jump,
     const struct host_def *added, const char *removed, struct err_info *info);

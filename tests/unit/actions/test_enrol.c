@@ -171,13 +171,23 @@ static void a_jump_host_permits_exactly_those_behind_it(void **state)
     assert_ok(enrolment_open(&enrolment, &cli, &info), &info);
     struct host_def added = {.name = "d", .address = "10.0.0.4", .port = 22};
     assert_ok(enrol_permit(&enrolment, "gate", &added, "a", &text, &info), &info);
-    assert_string_equal(text, "port-forwarding,permitopen=\"[fd00::2]:2222\",permitopen=\"10.0.0.4:22\",");
+    assert_string_equal(
+        text, "port-forwarding,permitlisten=\"localhost:1\",permitopen=\"[fd00::2]:2222\",permitopen=\"10.0.0.4:22\",");
     free(text);
     assert_ok(enrol_permit(&enrolment, "c", NULL, NULL, &text, &info), &info);
     assert_string_equal(text, "");
     free(text);
     enrolment_close(&enrolment);
     test_dir_free(directory);
+}
+
+static void a_host_whose_keys_log_in_as_root_is_no_jump_host(void **state)
+{
+    (void)state;
+    struct err_info info = {0};
+    assert_int_equal(enrol_check_jump("gate", "dogwatch", &info), ERR_OK);
+    assert_int_equal(enrol_check_jump("gate", "root", &info), ERR_DENIED);
+    assert_says(&info, "gate cannot be a jump host");
 }
 
 /* --- command lines ----------------------------------------------------------------------------------------------- */
@@ -297,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_step_that_fails_there_is_said_in_the_host_s_words_made_clean),
         cmocka_unit_test(a_key_with_a_line_break_is_not_sent),
         cmocka_unit_test(a_jump_host_permits_exactly_those_behind_it),
+        cmocka_unit_test(a_host_whose_keys_log_in_as_root_is_no_jump_host),
         cmocka_unit_test(command_lines_that_cannot_be_meant_are_refused_before_anything_is_dialled),
         cmocka_unit_test(list_and_test_say_what_there_is),
     };
