@@ -147,9 +147,9 @@ install: all
 	install -D -m 644 completion/dogwatch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dogwatch
 
 compile_commands.json:
-	@$(MAKE) --no-print-directory -nB BUILD=$(BUILD) all | awk -v d="$(CURDIR)" '\
-	    / -c -o /{f=$$NF; gsub(/\\/,"\\\\"); gsub(/"/,"\\\""); sub(/^[ \t]*/,""); \
-	    printf "%s{\"directory\":\"%s\",\"file\":\"%s\",\"command\":\"%s\"}", n++ ? ",\n" : "[\n", d, f, $$0} END{print "\n]"}' > $@
+	@$(MAKE) --no-print-directory -nB BUILD=$(BUILD) all | sed -n '/ -c -o /{ s/^[[:space:]]*//; s/[\\"]/\\&/g; \
+	    s|^.* \([^ ]*\)$$|{"directory":"$(CURDIR)","file":"\1","command":"&"}|p; }' | \
+	    awk '{ printf "%s%s", n++ ? ",\n" : "[\n", $$0 } END { print "\n]" }' > $@
 .PHONY: compile_commands.json
 
 clean:

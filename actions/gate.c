@@ -50,8 +50,7 @@ static void see(struct seen *seen, enum verdict verdict, const char *container, 
         str_copy(seen->container, sizeof seen->container, container);
 }
 
-/* --- identity
- * --------------------------------------------------------------------------------------------------------- */
+/* --- identity ----------------------------------------------------------------------------------------------------- */
 
 static const json_t *find_container(const json_t *containers, const char *name)
 {
@@ -131,8 +130,7 @@ static void look_at_container(const json_t *planned, const json_t *containers, b
     }
 }
 
-/* --- health over HTTP
- * ------------------------------------------------------------------------------------------------- */
+/* --- health over HTTP --------------------------------------------------------------------------------------------- */
 
 static void look_at_answer(const json_t *health, const char *url, int status, const struct buf *body, struct seen *seen)
 {
@@ -179,8 +177,7 @@ static void look_at_http(
     buf_free(&body);
 }
 
-/* --- rounds
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- rounds ------------------------------------------------------------------------------------------------------- */
 
 static enum err look(
     struct step_context *context, const struct plan_step *step, struct seen *seen, struct err_info *info)

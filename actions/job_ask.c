@@ -19,8 +19,7 @@
 #define LEASE_TTL_S 180
 #define RENEW_EVERY_US (45 * USEC_PER_SEC)
 
-/* --- connections
- * ------------------------------------------------------------------------------------------------------ */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 static void close_link(struct host_link *link)
 {
@@ -85,8 +84,7 @@ static enum err open_link(struct step_context *context, struct host_link *link, 
     return err;
 }
 
-/* --- one question
- * ----------------------------------------------------------------------------------------------------- */
+/* --- one question ------------------------------------------------------------------------------------------------- */
 
 static json_t *name_job(const struct step_context *context, json_t *args)
 {
@@ -285,8 +283,7 @@ enum err step_command(struct step_context *context, const char *host, const char
     return err;
 }
 
-/* --- the lease
- * -------------------------------------------------------------------------------------------------------- */
+/* --- the lease ---------------------------------------------------------------------------------------------------- */
 
 enum err step_take_lease(struct step_context *context, const char *host, struct err_info *info)
 {

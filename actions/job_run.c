@@ -23,8 +23,7 @@
 #define END_TRIES 30 /* to write down how the job ended, on a disk that refuses */
 #define END_EVERY_US (2 * USEC_PER_SEC)
 
-/* --- the journal
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the journal -------------------------------------------------------------------------------------------------- */
 
 static void log_failure(const struct step_context *context, enum err err, const struct err_info *info)
 {
@@ -64,8 +63,7 @@ void job_end_step(struct step_context *context, size_t index, enum step_state st
     write_step(context, index, NULL);
 }
 
-/* --- services for steps
- * ----------------------------------------------------------------------------------------------- */
+/* --- services for steps ------------------------------------------------------------------------------------------- */
 
 const char *step_site(const struct step_context *context)
 {
@@ -164,8 +162,7 @@ bool step_host_address(struct step_context *context, const char *host, char out[
     return def != NULL;
 }
 
-/* --- forward
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- forward ------------------------------------------------------------------------------------------------------ */
 
 static void crash_point(const struct step_context *context, const char *step, bool before)
 {
@@ -224,8 +221,7 @@ bool job_is_settled(const struct step_context *context)
     return false;
 }
 
-/* --- back
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- back --------------------------------------------------------------------------------------------------------- */
 
 static bool was_begun(const struct job_step_record *record)
 {
@@ -298,8 +294,7 @@ static enum err undo_steps(struct step_context *context, struct buf *said, struc
     return result;
 }
 
-/* --- the end
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void end_job(struct step_context *context, enum job_state state, const char *message)
 {
@@ -395,8 +390,7 @@ void *job_thread(void *arg)
     return NULL;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* One record a step: what was written before, and what is missing of it. */
 static void make_journal(struct step_context *context, struct job_step_list *known)

@@ -91,8 +91,7 @@ enum err job_settle(struct step_context *context, size_t index, struct err_info 
     return err;
 }
 
-/* --- after a crash
- * ---------------------------------------------------------------------------------------------------- */
+/* --- after a crash ------------------------------------------------------------------------------------------------ */
 
 static bool has_begun(enum step_state state)
 {

@@ -94,8 +94,7 @@ void jobs_free(struct jobs *jobs)
     free(jobs);
 }
 
-/* --- planning
- * --------------------------------------------------------------------------------------------------------- */
+/* --- planning ----------------------------------------------------------------------------------------------------- */
 
 static enum err refuse_unknown_action(const char *name, struct err_info *info)
 {
@@ -146,8 +145,7 @@ enum err jobs_plan(struct jobs *jobs, const char *action, const char *object, js
     return err;
 }
 
-/* --- beginning
- * -------------------------------------------------------------------------------------------------------- */
+/* --- beginning ---------------------------------------------------------------------------------------------------- */
 
 static bool has_text(const json_t *array, const char *text)
 {
@@ -308,8 +306,7 @@ enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t u
     return err;
 }
 
-/* --- what an earlier engine left
- * -------------------------------------------------------------------------------------- */
+/* --- what an earlier engine left ---------------------------------------------------------------------------------- */
 
 static void fail_unreadable(struct jobs *jobs, struct job_record *job, const struct err_info *why)
 {

@@ -63,8 +63,7 @@ void plan_warn(struct plan *plan, const char *format, ...)
     va_end(args);
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 static json_t *texts_to_json(char *const *texts, size_t count)
 {
@@ -154,8 +153,7 @@ enum err plan_from_json(const json_t *json, struct plan *plan, struct err_info *
     return err;
 }
 
-/* --- for a person
- * ----------------------------------------------------------------------------------------------------- */
+/* --- for a person ------------------------------------------------------------------------------------------------- */
 
 void plan_to_text(const struct plan *plan, struct buf *out)
 {

@@ -18,8 +18,7 @@
 #define TYPICAL_START_US (400 * USEC_PER_MSEC)
 #define HISTORY_JOBS 500
 
-/* --- may it be done?
- * -------------------------------------------------------------------------------------------------- */
+/* --- may it be done? ---------------------------------------------------------------------------------------------- */
 
 static enum err refuse_unknown_site(const struct snapshot *snapshot, const char *name, struct err_info *info)
 {
@@ -51,8 +50,7 @@ static bool is_of_site(const struct container_state *container, const struct sit
     return strcmp(container->site, site->name) == 0 && strcmp(container->host, site->host) == 0;
 }
 
-/* --- what is known of it
- * ---------------------------------------------------------------------------------------------- */
+/* --- what is known of it ------------------------------------------------------------------------------------------ */
 
 /* Says how it ended and what a person can do about it. */
 static enum err refuse_stopped(const struct snapshot *snapshot, const struct site_state *site, struct err_info *info)
@@ -177,8 +175,7 @@ static void predict(const struct plan_request *request, const char *site, size_t
                       GRACE_S);
 }
 
-/* --- the plan
- * --------------------------------------------------------------------------------------------------------- */
+/* --- the plan ----------------------------------------------------------------------------------------------------- */
 
 static char *names_of(const json_t *containers)
 {

@@ -43,8 +43,7 @@ struct step_kind {
 
 const struct step_kind *step_find(const char *name); /* NULL where there is none */
 
-/* --- what a step may use of its job
- * ------------------------------------------------------------------------------------ */
+/* --- what a step may use of its job ------------------------------------------------------------------------------- */
 
 /* Ask a host's helper in the operator's role, over the job's own connection. Takes ownership of `args`; *ok (may be
  * NULL) is the caller's. "job" and "site" are added to the arguments; the job's lease is renewed meanwhile. Where the
@@ -82,8 +81,7 @@ enum err step_keep_file(struct step_context *context, const char *name, const st
 /* Address and jump host as in the fleet files now; false where the host is not in them any more. */
 bool step_host_address(struct step_context *context, const char *host, char out[ADDRESS_SIZE], bool *has_jump);
 
-/* --- the kinds
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- the kinds ---------------------------------------------------------------------------------------------------- */
 
 extern const struct step_kind step_lease, step_note, step_restart, step_gate, step_release;
 

@@ -24,8 +24,7 @@ const struct step_kind *step_find(const char *name)
     return NULL;
 }
 
-/* --- lease and release
- * ------------------------------------------------------------------------------------------------ */
+/* --- lease and release -------------------------------------------------------------------------------------------- */
 
 static enum err lease_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
@@ -67,8 +66,7 @@ static enum err release_run(
 const struct step_kind step_lease = {.name = "lease", .again = true, .run = lease_run, .undo = lease_undo};
 const struct step_kind step_release = {.name = "release", .again = true, .run = release_run};
 
-/* --- containers
- * ------------------------------------------------------------------------------------------------------- */
+/* --- containers --------------------------------------------------------------------------------------------------- */
 
 static const json_t *find_by_id(const json_t *containers, const char *id)
 {
@@ -88,8 +86,7 @@ static bool is_running(const json_t *container)
     return state && strcmp(state, "running") == 0;
 }
 
-/* --- note
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- note --------------------------------------------------------------------------------------------------------- */
 
 /* The last lines of a container's log, before a restart begins a new one. Missing logs stop nothing. */
 static bool keep_log(struct step_context *context, const char *host, const char *container)
@@ -167,8 +164,7 @@ static enum err note_run(
 
 const struct step_kind step_note = {.name = "note", .again = true, .run = note_run};
 
-/* --- restart
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- restart ------------------------------------------------------------------------------------------------------ */
 
 static void tell_containers(const json_t *answer, struct buf *outcome)
 {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/event_limit.h"
 #include "engine/timeline.h"
 #include "store/intake.h"
 
@@ -40,6 +41,8 @@ struct model {
     const struct fleet *fleet; /* held; the thread's own */
     struct present *present;   /* the thread's own */
     struct present_writer writer;
+    struct event_limit *event_limit; /* the thread's own */
+    const char *reporting;           /* the host whose report is taken in, or NULL; the thread's own */
     struct sink sink;
     struct intake *intake;
     pthread_t thread;
@@ -133,7 +136,8 @@ static void remove_object(void *owner, enum object_kind kind, const char *key)
     recent_remove(model->outputs.recent, kind, key);
 }
 
-static void add_event(void *owner, const struct event *event)
+/* From the limit, or past it where no host's report is the cause. */
+static void put_event(void *owner, const struct event *event)
 {
     struct model *model = owner;
     if (event->severity >= SEVERITY_WARNING)
@@ -141,6 +145,15 @@ static void add_event(void *owner, const struct event *event)
     else
         log_info("%s: %s", event->kind, event->text);
     store_add_event(model->outputs.store, event);
+}
+
+static void add_event(void *owner, const struct event *event)
+{
+    struct model *model = owner;
+    if (model->reporting)
+        event_limit_add(model->event_limit, model->reporting, event);
+    else
+        put_event(model, event);
 }
 
 static void add_sample(void *owner, enum object_kind kind, const char *key, int64_t at_us, const double *metrics)
@@ -165,7 +178,9 @@ static void handle(struct model *model, struct message *message)
 {
     switch (message->type) {
     case MESSAGE_REPORT:
+        model->reporting = message->host;
         present_report(model->present, message->report, clock_wall_us());
+        model->reporting = NULL;
         break;
     case MESSAGE_LOST:
         present_lost(model->present, message->host, message->code, message->reason, clock_wall_us());
@@ -182,6 +197,7 @@ static void check(struct model *model)
         return;
     model->next_check_us = clock_mono_us() + CHECK_US;
     present_check_silence(model->present, clock_wall_us());
+    event_limit_check(model->event_limit, clock_wall_us());
     struct present_totals totals = present_totals(model->present);
     pthread_mutex_lock(&model->mutex);
     model->totals = totals;
@@ -205,6 +221,7 @@ static void *run(void *arg)
         }
         check(model);
     } while (count || !intake_is_closed(model->intake));
+    event_limit_check(model->event_limit, INT64_MAX);
     return NULL;
 }
 
@@ -213,6 +230,7 @@ static void *run(void *arg)
 static void model_free(struct model *model)
 {
     present_free(model->present);
+    event_limit_free(model->event_limit);
     if (model->fleet)
         fleet_box_release(model->fleets, model->fleet);
     intake_free(model->intake);
@@ -240,6 +258,7 @@ enum err model_start(const struct model_outputs *outputs, struct fleet_box *flee
         .owner = model, .report = take_report, .lost = take_loss, .logs = take_logs, .log_cursors = give_cursors};
     pthread_mutex_init(&model->mutex, NULL);
     model->intake = intake_new(WAITING_ITEMS, WAITING_BYTES, release_message, model);
+    model->event_limit = event_limit_new(put_event, model);
     model->present = present_new(&model->writer);
     if (before)
         present_load(model->present, before);
@@ -276,7 +295,9 @@ void model_fleet_changed(struct model *model)
 
 void model_tell(struct model *model, const char *kind, const char *text)
 {
-    timeline_engine(&model->writer, kind, text, clock_wall_us());
+    struct present_writer past_the_limit = model->writer;
+    past_the_limit.event = put_event;
+    timeline_engine(&past_the_limit, kind, text, clock_wall_us());
 }
 
 struct model_stats model_stats(struct model *model)

@@ -75,8 +75,7 @@ static struct present_host *add_host(struct present *present, const char *name)
     return host;
 }
 
-/* --- objects of a host
- * ------------------------------------------------------------------------------------------------ */
+/* --- objects of a host -------------------------------------------------------------------------------------------- */
 
 static int compare_containers(const void *a, const void *b)
 {
@@ -211,8 +210,7 @@ static void merge_volumes(
         vec_push(&host->volumes, report->volumes[i]);
 }
 
-/* --- what collectors say
- * ---------------------------------------------------------------------------------------------- */
+/* --- what collectors say ------------------------------------------------------------------------------------------ */
 
 /* When the sample was taken, on the engine's clock: the host's clock less its offset. Without an offset, when it came.
  */
@@ -350,8 +348,7 @@ void present_check_silence(struct present *present, int64_t now_us)
     vec_free(&hosts.list);
 }
 
-/* --- beginnings
- * ------------------------------------------------------------------------------------------------------- */
+/* --- beginnings --------------------------------------------------------------------------------------------------- */
 
 /* A host that is unknown for no reason but the start of an engine counts as up: that is what was told last. */
 static void load_host(struct present *present, const struct host_state *state)

@@ -72,8 +72,7 @@ static void set_host(struct present_site *site, struct present_host *host, bool 
     }
 }
 
-/* --- figures
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- figures ------------------------------------------------------------------------------------------------------ */
 
 /* What is not known of one container does not hide what is known of the others. */
 static void add_known(double *sum, double value)
@@ -180,8 +179,7 @@ static struct presence sum_up(struct present_site *site)
     return presence;
 }
 
-/* --- drift
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- drift -------------------------------------------------------------------------------------------------------- */
 
 static bool has_role(const struct container_state *container, const char *site, const char *role)
 {
@@ -301,8 +299,7 @@ static void compare_with_declaration(const struct present_site *site, const char
             site->declared->containers.count);
 }
 
-/* --- status
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- status ------------------------------------------------------------------------------------------------------- */
 
 void present_count_listed(struct present *present)
 {
@@ -432,8 +429,7 @@ void present_update_all_sites(struct present *present, int64_t now_us)
     update_where(present, now_us, false);
 }
 
-/* --- declarations and beginnings
- * -------------------------------------------------------------------------------------- */
+/* --- declarations and beginnings ---------------------------------------------------------------------------------- */
 
 static void declare(struct present_site *site, const struct site_def *def)
 {

@@ -16,6 +16,7 @@ const struct event_kind event_kinds[] = {
     {"host.up", SEVERITY_NOTICE, "the host answers (again)"},
     {"host.unknown", SEVERITY_CRITICAL, "the host cannot be reached; the text says why"},
     {"host.rebooted", SEVERITY_WARNING, "the host's boot id changed"},
+    {"host.flood", SEVERITY_WARNING, "a host reported more than 100 changes within a minute; the rest is counted"},
     {"container.created", SEVERITY_INFO, "a container appeared and does not run"},
     {"container.started", SEVERITY_NOTICE, "a container runs that did not, or is new"},
     {"container.restarted", SEVERITY_WARNING, "the same container runs, started anew"},

@@ -14,8 +14,7 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define COUNT_DECIMALS_BELOW 100
 
-/* --- values
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 static struct value text_value(const char *text)
 {
@@ -161,8 +160,7 @@ GETTER(engine_shown, struct snapshot, text_value(freshness_engine_silent(f, o) ?
 GETTER(engine_age, struct snapshot, age_value(o->engine_at_us, f))
 METRIC_GETTER(engine_metric, struct snapshot, engine)
 
-/* --- tables
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 
 #define BOTH (COLUMN_TABLE | COLUMN_REPORT)
 #define TEXT(key, title, get, where, low, high, priority)                                                              \
@@ -386,8 +384,7 @@ const char *row_kind_word(enum row_kind kind)
     return tables[kind].word;
 }
 
-/* --- for a person
- * ----------------------------------------------------------------------------------------------------- */
+/* --- for a person ------------------------------------------------------------------------------------------------- */
 
 struct value column_value(const struct column *column, const void *object, struct freshness freshness)
 {

@@ -25,8 +25,7 @@
 #define LINES_MAX 1000000
 #define ERROR_PRIORITY 3 /* syslog: err and worse */
 
-/* --- one line
- * --------------------------------------------------------------------------------------------------------- */
+/* --- one line ----------------------------------------------------------------------------------------------------- */
 
 static void print_text(const struct log_entry *entry, bool colour, FILE *out)
 {
@@ -137,8 +136,7 @@ enum err log_print_found(struct log_reader *reader, const struct log_filter *fil
     return err;
 }
 
-/* --- what was asked for
- * ----------------------------------------------------------------------------------------------- */
+/* --- what was asked for ------------------------------------------------------------------------------------------- */
 
 struct log_request {
     struct log_filter filter;
@@ -181,8 +179,7 @@ static enum err follow(
     return err;
 }
 
-/* --- names
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 /* A name nobody ever heard of is a typing mistake: say so. Without a store (only logs were kept) anything goes. */
 static enum err check_name(
@@ -230,8 +227,7 @@ static enum err check_names(const char *state_dir, const struct log_filter *filt
     return err;
 }
 
-/* --- the command
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static enum err run(const char *state_dir, const struct log_request *request, struct err_info *info)
 {

@@ -18,8 +18,7 @@
 #include "base/name.h"
 #include "tui/cells.h"
 
-/* --- rows
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 struct rows {
     struct snapshot *snapshot;
@@ -98,8 +97,7 @@ static enum err gather(struct store_reader *reader, const struct report_request 
     return ERR_OK;
 }
 
-/* --- choosing
- * --------------------------------------------------------------------------------------------------------- */
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 static enum err refuse_unknown(const struct rows *rows, const char *key, const char *wanted, struct err_info *info)
 {
@@ -155,8 +153,7 @@ static bool is_critical(enum row_kind kind, const void *object, struct freshness
     }
 }
 
-/* --- JSON: the text as the host said it; what is not ASCII is escaped, so that a terminal that shows it is safe
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- JSON: the text as the host said it; what is not ASCII is escaped, so that a terminal that shows it is safe --- */
 
 static json_t *json_number(const struct column *column, double number)
 {
@@ -216,8 +213,7 @@ static void write_json(const struct rows *rows, enum row_kind kind, FILE *out)
     fputs(rows->objects.count ? "\n]}\n" : "]}\n", out);
 }
 
-/* --- CSV
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- CSV ---------------------------------------------------------------------------------------------------------- */
 
 /* A spreadsheet would run text that begins like a formula: such text gets an apostrophe in front. */
 static void write_csv_text(FILE *out, const char *text)
@@ -272,8 +268,7 @@ static void write_csv(const struct rows *rows, enum row_kind kind, FILE *out)
     }
 }
 
-/* --- text
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
 #define TEXT_COLUMNS_MAX 64
 #define TEXT_WIDTH_LEAST 8     /* a column is not cut to less */
@@ -428,8 +423,7 @@ static void write_text(const struct rows *rows, const struct report_request *req
         write_silence(rows, out);
 }
 
-/* --- the command
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 enum err report_write(struct store_reader *reader, const struct report_request *request, int64_t now_us, FILE *out,
     bool *critical, struct err_info *info)
