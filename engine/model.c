@@ -159,7 +159,10 @@ static void add_event(void *owner, const struct event *event)
 static void add_sample(void *owner, enum object_kind kind, const char *key, int64_t at_us, const double *metrics)
 {
     struct model *model = owner;
-    series_append(model->outputs.series, kind, key, at_us, metrics);
+    if (kind == KIND_SITE && model->reporting)
+        series_append_from(model->outputs.series, model->reporting, kind, key, at_us, metrics);
+    else
+        series_append(model->outputs.series, kind, key, at_us, metrics);
     recent_add(model->outputs.recent, kind, key, at_us, metrics);
 }
 

@@ -24,6 +24,7 @@
 #include "store/database.h"
 #include "store/intake.h"
 #include "store/series_file.h"
+#include "store/series_room.h"
 
 #define TAKE_ITEMS 8192
 #define WAITING_ITEMS 262144
@@ -41,6 +42,7 @@ struct message {
     enum message_type type;
     enum object_kind kind;
     struct series_sample sample;
+    char owner[NAME_SIZE]; /* the host it counts for; "": none */
     char key[];
 };
 
@@ -50,6 +52,7 @@ struct file {
     uint32_t hash;
     enum object_kind kind;
     char *key, *path;
+    char owner[NAME_SIZE];
     bool checked; /* exists and fits, as far as known */
     bool due;
     int64_t retry_mono_us; /* not before; 0: not failing */
@@ -67,6 +70,8 @@ struct series {
     int checked_heartbeat_s; /* what checked files have */
     struct file **slots;
     size_t slot_count, file_count;
+    struct series_room *room;
+    size_t files_most; /* of a host, of a kind */
     struct file **due;
     size_t due_count, due_capacity;
     int64_t failing_until_mono_us; /* some file fails: look at all again then */
@@ -120,7 +125,7 @@ static struct file **find_link(struct series *series, enum object_kind kind, con
     return link;
 }
 
-static struct file *file_of(struct series *series, enum object_kind kind, const char *key)
+static struct file *file_of(struct series *series, enum object_kind kind, const char *key, const char *owner)
 {
     struct file **link = find_link(series, kind, key);
     if (*link)
@@ -130,6 +135,7 @@ static struct file *file_of(struct series *series, enum object_kind kind, const 
     file->kind = kind;
     file->key = xstrdup(key);
     file->path = series_path(series->state_dir, kind, key);
+    str_copy(file->owner, sizeof file->owner, owner);
     *link = file;
     if (++series->file_count > series->slot_count)
         grow_table(series);
@@ -167,6 +173,15 @@ static void count_file(struct series *series, const char *path, bool added)
     pthread_mutex_lock(&series->stats_mutex);
     series->stats.files += added ? 1 : (uint64_t)-1;
     series->stats.total_bytes += added ? bytes : (uint64_t)0 - bytes;
+    pthread_mutex_unlock(&series->stats_mutex);
+}
+
+static void count_deleted(struct series *series, enum object_kind kind, size_t count)
+{
+    uint64_t bytes = series_predicted_bytes(kind, count);
+    pthread_mutex_lock(&series->stats_mutex);
+    series->stats.files -= count < series->stats.files ? count : series->stats.files;
+    series->stats.total_bytes -= bytes < series->stats.total_bytes ? bytes : series->stats.total_bytes;
     pthread_mutex_unlock(&series->stats_mutex);
 }
 
@@ -290,13 +305,57 @@ static bool crosses_step(const struct file *file)
     return file->held[file->held_count - 1].at_us / step_us > before_us / step_us;
 }
 
+/* Forget files that were deleted to make room: nothing is held for them, or it is newer than they. */
+static void forget_deleted(struct series *series, enum object_kind kind, const char *owner)
+{
+    for (size_t i = 0; i < series->slot_count; i++) {
+        struct file **link = &series->slots[i];
+        while (*link) {
+            struct file *file = *link;
+            bool deleted = file->kind == kind && file->checked && !file->due && !file->held_count &&
+                           strcmp(file->owner, owner) == 0 && access(file->path, F_OK) != 0;
+            if (!deleted) {
+                link = &file->chain;
+                continue;
+            }
+            *link = file->chain;
+            series->file_count--;
+            free_file(file);
+        }
+    }
+}
+
+/* May there be a file for it? One that is there already was counted when it was made, or when the store was opened. */
+static bool has_room(struct series *series, const struct message *message)
+{
+    if (!message->owner[0] || *find_link(series, message->kind, message->key))
+        return true;
+    char *path = series_path(series->state_dir, message->kind, message->key);
+    bool is_there = access(path, F_OK) == 0;
+    free(path);
+    if (is_there)
+        return true;
+    if (series_room_files(series->room, message->kind, message->owner) >= series->files_most) {
+        char *directory = series_directory(series->state_dir, message->kind);
+        size_t made = series_room_make(series->room, message->kind, message->owner, directory, series->files_most);
+        free(directory);
+        if (!made)
+            return false;
+        forget_deleted(series, message->kind, message->owner);
+        count_deleted(series, message->kind, made);
+    }
+    series_room_count(series->room, message->kind, message->owner, 1);
+    return true;
+}
+
 static void take_sample(struct series *series, const struct message *message)
 {
-    if (message->sample.at_us > clock_wall_us() + FUTURE_US || message->sample.at_us <= 0) {
+    bool is_sensible = message->sample.at_us > 0 && message->sample.at_us <= clock_wall_us() + FUTURE_US;
+    if (!is_sensible || !has_room(series, message)) {
         count_dropped(series, 1);
         return;
     }
-    struct file *file = file_of(series, message->kind, message->key);
+    struct file *file = file_of(series, message->kind, message->key, message->owner);
     if (file->held_count && message->sample.at_us <= file->held[file->held_count - 1].at_us)
         return; /* the file would skip it too */
     *add_held(series, file) = message->sample;
@@ -321,6 +380,7 @@ static void remove_file(struct series *series, const struct message *message)
     count_held(series, -(int64_t)file->held_count);
     *link = file->chain;
     series->file_count--;
+    series_room_count(series->room, file->kind, file->owner, -1);
     free_file(file);
 }
 
@@ -458,9 +518,12 @@ static enum err scan_kind(struct series *series, enum object_kind kind, struct e
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         char *path = paths_join(directory, entry->d_name);
         bool is_series = str_ends(entry->d_name, ".rrd");
-        if (is_series && !is_forgotten(path))
+        if (is_series && !is_forgotten(path)) {
+            char owner[NAME_SIZE];
+            series_room_owner_of_file(entry->d_name, owner);
+            series_room_count(series->room, kind, owner, 1);
             count_file(series, path, true);
-        else if (is_series || is_left_over(entry->d_name))
+        } else if (is_series || is_left_over(entry->d_name))
             unlink(path);
         free(path);
     }
@@ -478,6 +541,7 @@ static void free_series(struct series *series)
             free_file(file);
         }
     }
+    series_room_free(series->room);
     intake_free(series->intake);
     pthread_mutex_destroy(&series->stats_mutex);
     free(series->slots);
@@ -502,6 +566,8 @@ enum err series_open(const char *state_dir, int64_t interval_us, struct series *
     series->stats.last_ms = (double)NAN;
     pthread_mutex_init(&series->stats_mutex, NULL);
     grow_table(series);
+    series->room = series_room_new();
+    series->files_most = SERIES_FILES_MOST;
     series_set_interval(series, interval_us);
     series->checked_heartbeat_s = atomic_load(&series->heartbeat_s);
     for (int kind = 0; kind < KIND_COUNT && result == ERR_OK; kind++)
@@ -544,7 +610,21 @@ static struct message *new_message(enum message_type type, enum object_kind kind
 
 void series_append(struct series *series, enum object_kind kind, const char *key, int64_t at_us, const double *values)
 {
+    char owner[NAME_SIZE];
+    series_room_owner(key, owner);
+    series_append_from(series, owner, kind, key, at_us, values);
+}
+
+void series_limit_files(struct series *series, size_t files)
+{
+    series->files_most = files;
+}
+
+void series_append_from(struct series *series, const char *host, enum object_kind kind, const char *key, int64_t at_us,
+    const double *values)
+{
     struct message *message = new_message(MESSAGE_SAMPLE, kind, key);
+    str_copy(message->owner, sizeof message->owner, host);
     int sources[SERIES_MAX_SOURCES];
     size_t count = series_sources(kind, sources);
     message->sample.at_us = at_us;

@@ -29,6 +29,12 @@ void series_close(struct series *series); /* writes what is queued; NULL allowed
 
 /* values: all metrics of the kind, in the order of its table; NaN is unknown. KIND_ENGINE has the one key "engine". */
 void series_append(struct series *series, enum object_kind kind, const char *key, int64_t at_us, const double *values);
+/* The same for an object without a host in its key: `host` is the one whose report it comes from. A host has at most
+ * 4,096 histories of a kind; beyond that the oldest of objects that are gone make room, or new ones get none, and their
+ * samples count as dropped. */
+void series_append_from(struct series *series, const char *host, enum object_kind kind, const char *key, int64_t at_us,
+    const double *values);
+void series_limit_files(struct series *series, size_t files); /* before the first sample: another limit */
 /* Delete the file and what is queued for it before this call. */
 void series_remove(struct series *series, enum object_kind kind, const char *key);
 /* Write everything appended before, also of steps that are not over; false where that did not happen in time, or the

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fleet/state.h"
 #include "store/series.h"
 #include "store/series_file.h"
 #include "tests/unit/store/temp_dir.h"
@@ -295,6 +296,78 @@ static void test_histories_of_objects_long_gone_are_deleted_others_kept(void **s
     free(kept);
 }
 
+static void append_container(struct fixture *f, const char *host, int number, int64_t at_us)
+{
+    double values[CONTAINER_METRIC_COUNT] = {0};
+    char key[KEY_SIZE];
+    str_format(key, sizeof key, "%s/made-up-%d", host, number);
+    series_append(f->series, KIND_CONTAINER, key, at_us, values);
+}
+
+static uint64_t files_there(struct fixture *f)
+{
+    struct series_stats stats;
+    series_stats(f->series, &stats);
+    return stats.files;
+}
+
+static void test_a_host_that_makes_up_containers_has_no_more_files_than_its_room(void **state)
+{
+    struct fixture *f = *state;
+    series_limit_files(f->series, 8);
+    for (int i = 0; i < 100; i++)
+        append_container(f, "bad", i, T0 + S);
+    append_container(f, "good", 0, T0 + S);
+    flush(f);
+    assert_int_equal(files_there(f), 9);
+    struct series_stats stats;
+    series_stats(f->series, &stats);
+    assert_int_equal(stats.dropped, 92);
+    series_close(f->series);
+    open_series(f, 10 * S); /* what is there is counted again */
+    series_limit_files(f->series, 8);
+    append_container(f, "bad", 200, T0 + S);
+    append_container(f, "bad", 3, T0 + 100 * S);
+    flush(f);
+    assert_int_equal(files_there(f), 9);
+}
+
+static void test_made_up_sites_count_for_the_host_that_reports_them(void **state)
+{
+    struct fixture *f = *state;
+    double values[SITE_METRIC_COUNT] = {0};
+    char key[KEY_SIZE];
+    series_limit_files(f->series, 8);
+    for (int i = 0; i < 100; i++) {
+        str_format(key, sizeof key, "site-%d", i);
+        series_append_from(f->series, "bad", KIND_SITE, key, T0 + S, values);
+    }
+    series_append_from(f->series, "good", KIND_SITE, "example.org", T0 + S, values);
+    flush(f);
+    assert_int_equal(files_there(f), 9);
+}
+
+static void test_the_oldest_of_what_is_gone_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    int64_t days_ago_s = clock_wall_us() / S - 3 * 86400;
+    const struct timespec times[2] = {{.tv_sec = days_ago_s}, {.tv_sec = days_ago_s}};
+    series_limit_files(f->series, 8);
+    for (int i = 0; i < 8; i++)
+        append_container(f, "busy", i, T0 + S);
+    flush(f);
+    char *gone = series_path(f->dir, KIND_CONTAINER, "busy/made-up-5");
+    assert_int_equal(utimensat(AT_FDCWD, gone, times, 0), 0);
+    append_container(f, "busy", 100, T0 + S);
+    flush(f);
+    assert_int_equal(access(gone, F_OK), -1);
+    assert_int_equal(files_there(f), 8);
+    char *fresh = series_path(f->dir, KIND_CONTAINER, "busy/made-up-100");
+    assert_int_equal(access(fresh, F_OK), 0);
+    free(gone);
+    free(fresh);
+}
+
 static void test_the_predicted_size_is_the_size(void **state)
 {
     struct fixture *f = *state;
@@ -495,6 +568,9 @@ int main(void)
         CASE(test_no_history_is_said_so),
         CASE(test_removing_deletes_the_file_and_what_waits),
         CASE(test_histories_of_objects_long_gone_are_deleted_others_kept),
+        CASE(test_a_host_that_makes_up_containers_has_no_more_files_than_its_room),
+        CASE(test_made_up_sites_count_for_the_host_that_reports_them),
+        CASE(test_the_oldest_of_what_is_gone_makes_room),
         CASE(test_the_predicted_size_is_the_size),
         CASE(test_a_file_of_an_older_table_is_extended_and_keeps_its_history),
         CASE(test_a_longer_interval_moves_the_heartbeat_of_existing_files),
