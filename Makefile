@@ -147,8 +147,8 @@ install: all
 	install -D -m 644 completion/dogwatch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dogwatch
 
 compile_commands.json:
-	@$(MAKE) --no-print-directory -nB BUILD=$(BUILD) all | sed -n '/ -c -o /{ s/^[[:space:]]*//; s/[\\"]/\\&/g; \
-	    s|^.* \([^ ]*\)$$|{"directory":"$(CURDIR)","file":"\1","command":"&"}|p; }' | \
+	@$(MAKE) --no-print-directory -nB BUILD=$(BUILD) all | \
+	    sed -n -e '/ -c -o /!d; s/^[[:space:]]*//; s/[\\"]/\\&/g' -e 's|^.* \([^ ]*\)$$|{"directory":"$(CURDIR)","file":"\1","command":"&"}|p' | \
 	    awk '{ printf "%s%s", n++ ? ",\n" : "[\n", $$0 } END { print "\n]" }' > $@
 .PHONY: compile_commands.json
 
