@@ -16,14 +16,20 @@ void batch_free(struct batch *batch)
     batch->lines = NULL;
 }
 
-static bool take_token(struct batch *batch, int64_t at_us)
+/* Lines that do not bear a newer time than those before (a clock was set back, or somebody dates lines as it suits him)
+ * are counted by the time at which they are read. */
+static bool take_token(struct batch *batch, int64_t at_us, int64_t now_us)
 {
     double most = batch->rate_lines_s * BATCH_BURST_S;
-    if (at_us > batch->filled_us && batch->filled_us)
-        batch->tokens += (double)(at_us - batch->filled_us) / (double)USEC_PER_SEC * batch->rate_lines_s;
+    bool is_newer = at_us > batch->filled_us;
+    int64_t passed_us = is_newer ? at_us - batch->filled_us : now_us - batch->read_us;
+    if (passed_us > 0 && batch->filled_us)
+        batch->tokens += (double)passed_us / (double)USEC_PER_SEC * batch->rate_lines_s;
     if (batch->tokens > most)
         batch->tokens = most;
-    batch->filled_us = at_us;
+    if (is_newer)
+        batch->filled_us = at_us;
+    batch->read_us = now_us;
     if (batch->tokens < 1)
         return false;
     batch->tokens -= 1;
@@ -35,7 +41,7 @@ bool batch_add(struct batch *batch, struct record *record, int64_t now_us)
     size_t bytes;
     if (record->t_us <= 0 || record->t_us > now_us)
         record->t_us = now_us; /* no time, or one that would fill the bucket in advance */
-    if (!take_token(batch, record->t_us)) {
+    if (!take_token(batch, record->t_us, now_us)) {
         batch->dropped++;
         return false;
     }

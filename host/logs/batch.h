@@ -28,7 +28,8 @@ struct log_identity {
 struct batch {
     double rate_lines_s;
     double tokens;
-    int64_t filled_us; /* by the time the lines bear: a backlog is no flood */
+    int64_t filled_us; /* the newest time a line bore: a backlog is no flood */
+    int64_t read_us;   /* when the last line was read */
     json_t *lines;     /* NULL: none */
     size_t bytes;
     int64_t dropped; /* since the last message */

@@ -210,6 +210,22 @@ static void test_stamps_of_the_future_buy_nothing(void **state)
     batch_free(&batch);
 }
 
+static void test_lines_dated_to_and_fro_are_a_flood_all_the_same(void **state)
+{
+    (void)state;
+    int64_t dropped;
+    struct batch batch;
+    batch_init(&batch, 10);
+    for (int i = 0; i < 500; i++) {
+        add_lines(&batch, 1, NOW_US - 3600 * USEC_PER_SEC, 0);
+        add_lines(&batch, 1, NOW_US - 1800 * USEC_PER_SEC, 0);
+    }
+    size_t taken = take(&batch, &dropped);
+    assert_in_range(taken, 100, 200); /* ten seconds' worth, and once more for the half hour */
+    assert_int_equal(dropped, 1000 - taken);
+    batch_free(&batch);
+}
+
 static void test_a_batch_is_full_by_lines_and_by_bytes(void **state)
 {
     (void)state;
@@ -302,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_any_bytes_make_a_valid_line_of_8_kib),
         cmocka_unit_test(test_a_flood_is_cut_and_counted_and_a_backlog_passes),
         cmocka_unit_test(test_stamps_of_the_future_buy_nothing),
+        cmocka_unit_test(test_lines_dated_to_and_fro_are_a_flood_all_the_same),
         cmocka_unit_test(test_a_batch_is_full_by_lines_and_by_bytes),
         cmocka_unit_test(test_journal_entries_name_their_speaker_or_container),
         cmocka_unit_test(test_a_user_cannot_speak_for_a_container),
