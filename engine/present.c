@@ -123,6 +123,15 @@ static void take_containers(
         vec_push(&host->unsure, unsure[i]);
 }
 
+/* Its host was started anew and it runs as before: the reboot is told, that is the one cause. */
+static bool came_back_with_its_host(
+    const struct present_host *host, const struct container_state *before, const struct container_state *after)
+{
+    bool rebooted = host->listed_boot_id[0] && strcmp(host->listed_boot_id, host->state.boot_id) != 0;
+    return rebooted && before && before->state == RUN_RUNNING && after->state == RUN_RUNNING &&
+           strcmp(before->id, after->id) == 0;
+}
+
 static void merge_containers(
     struct present *present, struct present_host *host, struct host_report *report, int64_t now_us, int64_t sampled_us)
 {
@@ -140,7 +149,7 @@ static void merge_containers(
         const struct container_state *before = last_known(host, same);
         after->stale = false;
         after->seen_us = after->state == RUN_UNKNOWN && same ? same->seen_us : now_us;
-        if (host->known)
+        if (host->known && !came_back_with_its_host(host, before, after))
             timeline_container(&present->writer, before, after, now_us);
         if (after->state == RUN_UNKNOWN && before && before->state != RUN_UNKNOWN)
             vec_push(&unsure, *before);
@@ -261,6 +270,7 @@ static void take_objects(
     merge_containers(present, host, report, now_us, at_us);
     merge_volumes(present, host, report, now_us, at_us);
     host->known = host->listed = true;
+    str_copy(host->listed_boot_id, sizeof host->listed_boot_id, host->state.boot_id);
     present_update_host_sites(present, host, &sites_before, now_us, at_us);
     vec_free(&sites_before.list);
     if (!was_listed)
@@ -356,6 +366,7 @@ static void load_host(struct present *present, const struct host_state *state)
     struct present_host *host = add_host(present, state->name);
     host->state = *state;
     host->known = state->seen_us != 0;
+    str_copy(host->listed_boot_id, sizeof host->listed_boot_id, state->boot_id);
     host->told_up = host->known && (state->status == HOST_UP || state->reason_code == ERR_OK);
     if (state->status == HOST_UP)
         str_copy(host->state.reason, sizeof host->state.reason, "the engine has just started");

@@ -11,6 +11,7 @@ struct present_host {
     bool known;                             /* its containers have been seen, now or by an earlier engine */
     bool listed;                            /* they have been seen since it answers: what is kept is true now */
     bool tried;                             /* and failed, since the engine began */
+    char listed_boot_id[40];                /* the boot in which its containers were seen last; "" before the first */
     bool told_up;                           /* the last thing the timeline says of it is that it answers */
     VEC(struct container_state) containers; /* sorted by key */
     VEC(struct volume_state) volumes;       /* sorted by key */

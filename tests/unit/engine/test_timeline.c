@@ -139,14 +139,29 @@ static void end_of_a_container_is_told_with_how_it_ended(void **state)
     assert_string_equal(bench->events.items[0].site, "shop");
 }
 
-static void rebooted_host_is_told_before_its_containers(void **state)
+static void reboot_is_one_event_where_all_came_back(void **state)
 {
     struct bench *bench = *state;
     struct box box = box_of("alpha");
     str_copy(box.report.host.boot_id, sizeof box.report.host.boot_id, "boot-2");
     box_add(&box, "shop-web", "shop")->started_us = T0 + 5;
     bench_report(bench, &box);
-    assert_string_equal(bench_told(bench), "host.rebooted container.restarted");
+    assert_string_equal(bench_told(bench), "host.rebooted");
+    box = box_of("alpha"); /* a restart after that is one of its own */
+    str_copy(box.report.host.boot_id, sizeof box.report.host.boot_id, "boot-2");
+    box_add(&box, "shop-web", "shop")->started_us = T0 + 9;
+    bench_report(bench, &box);
+    assert_string_equal(bench_told(bench), "container.restarted");
+}
+
+static void container_that_did_not_come_back_from_a_reboot_is_told(void **state)
+{
+    struct bench *bench = *state;
+    struct box box = box_of("alpha");
+    str_copy(box.report.host.boot_id, sizeof box.report.host.boot_id, "boot-2");
+    be_killed(box_add(&box, "shop-web", "shop"));
+    bench_report(bench, &box);
+    assert_non_null(strstr(bench_told(bench), "host.rebooted container.died"));
 }
 
 static void hostile_text_is_clean_in_the_timeline(void **state)
@@ -195,7 +210,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_change_of_a_container_is_told_as_what_it_is),
         TEST(end_of_a_container_is_told_with_how_it_ended),
-        TEST(rebooted_host_is_told_before_its_containers),
+        TEST(reboot_is_one_event_where_all_came_back),
+        TEST(container_that_did_not_come_back_from_a_reboot_is_told),
         TEST(hostile_text_is_clean_in_the_timeline),
         cmocka_unit_test(every_kind_of_event_is_documented_with_its_severity),
         cmocka_unit_test(told_kinds_are_all_in_the_table),
