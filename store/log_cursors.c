@@ -12,7 +12,8 @@
 struct source {
     char *host, *source, *cursor; /* cursor NULL: none known */
     int64_t sequence;
-    uint64_t lost; /* lines given up and not yet told by a row */
+    uint64_t lost;    /* lines given up and not yet told by a row */
+    uint64_t touched; /* the higher, the later it was last loaded, accepted or lost */
 };
 
 struct log_cursors {
@@ -20,6 +21,7 @@ struct log_cursors {
     VEC(struct source) sources;
     int64_t sequence;
     uint64_t lost_ever;
+    uint64_t touches;
 };
 
 struct log_cursors *log_cursors_new(void)
@@ -29,15 +31,19 @@ struct log_cursors *log_cursors_new(void)
     return cursors;
 }
 
+static void free_source(struct source *source)
+{
+    free(source->host);
+    free(source->source);
+    free(source->cursor);
+}
+
 void log_cursors_free(struct log_cursors *cursors)
 {
     if (!cursors)
         return;
-    vec_each (&cursors->sources, struct source, source) {
-        free(source->host);
-        free(source->source);
-        free(source->cursor);
-    }
+    vec_each (&cursors->sources, struct source, source)
+        free_source(source);
     vec_free(&cursors->sources);
     pthread_mutex_destroy(&cursors->mutex);
     free(cursors);
@@ -63,17 +69,56 @@ static size_t position(const struct log_cursors *cursors, const char *host, cons
     return low;
 }
 
+/* Forget about an eighth of what the host has in [first, end), the longest silent; several at once, so that a host that
+ * makes up sources pays for looking at all of them seldom. */
+static void forget_silent(struct log_cursors *cursors, size_t first, size_t end)
+{
+    struct source *items = cursors->sources.items;
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = first; i < end; i++)
+        oldest = items[i].touched < oldest ? items[i].touched : oldest;
+    uint64_t limit = oldest + (cursors->touches - oldest) / 8;
+    size_t kept = first;
+    for (size_t i = first; i < end; i++) {
+        if (items[i].touched <= limit)
+            free_source(&items[i]);
+        else
+            items[kept++] = items[i];
+    }
+    memmove(items + kept, items + end, (cursors->sources.count - end) * sizeof *items);
+    cursors->sources.count -= end - kept;
+}
+
+static void keep_bounded(struct log_cursors *cursors, const char *host)
+{
+    size_t first = position(cursors, host, ""), end = first;
+    if (first + LOG_SOURCES_MOST > cursors->sources.count ||
+        strcmp(cursors->sources.items[first + LOG_SOURCES_MOST - 1].host, host) != 0)
+        return;
+    while (end < cursors->sources.count && strcmp(cursors->sources.items[end].host, host) == 0)
+        end++;
+    forget_silent(cursors, first, end);
+}
+
+static struct source *touch(struct log_cursors *cursors, size_t at)
+{
+    cursors->sources.items[at].touched = ++cursors->touches;
+    return &cursors->sources.items[at];
+}
+
 /* The entry, made where there is none. The caller holds the mutex. */
 static struct source *entry_of(struct log_cursors *cursors, const char *host, const char *source)
 {
     size_t at = position(cursors, host, source);
     if (at < cursors->sources.count && compare(&cursors->sources.items[at], host, source) == 0)
-        return &cursors->sources.items[at];
+        return touch(cursors, at);
+    keep_bounded(cursors, host);
+    at = position(cursors, host, source);
     vec_add(&cursors->sources);
     struct source *items = cursors->sources.items;
     memmove(items + at + 1, items + at, (cursors->sources.count - 1 - at) * sizeof *items);
     items[at] = (struct source){.host = xstrdup(host), .source = xstrdup(source)};
-    return &items[at];
+    return touch(cursors, at);
 }
 
 void log_cursors_load(struct log_cursors *cursors, const struct log_cursor *cursor)

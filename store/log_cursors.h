@@ -1,5 +1,6 @@
 /* Where every source of log lines goes on, in memory: behind each batch that was accepted, and how many of its lines
- * were given up since. Thread-safe. Internal to store/. */
+ * were given up since. Of one host at most LOG_SOURCES_MOST are remembered; beyond that those that were silent for
+ * longest are forgotten, and would begin anew. Thread-safe. Internal to store/. */
 #ifndef STORE_LOG_CURSORS_H
 #define STORE_LOG_CURSORS_H
 
@@ -7,6 +8,8 @@
 
 #include "fleet/state.h"
 #include "store/log_day.h"
+
+#define LOG_SOURCES_MOST 8192
 
 struct log_cursors;
 

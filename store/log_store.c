@@ -20,6 +20,7 @@
 #include "store/intake.h"
 #include "store/log_cursors.h"
 #include "store/log_day.h"
+#include "store/log_quota.h"
 #include "store/logs.h"
 #include "store/sql.h"
 
@@ -44,6 +45,7 @@ struct log_store {
     int keep_days;
     struct intake *intake;
     struct log_cursors *cursors;
+    struct log_quota *quota;
     pthread_t thread;
     /* the writer thread's */
     struct log_day open[OPEN_DAYS]; /* db == NULL: free */
@@ -326,6 +328,7 @@ static void free_log_store(struct log_store *logs)
 {
     intake_free(logs->intake);
     log_cursors_free(logs->cursors);
+    log_quota_free(logs->quota);
     pthread_mutex_destroy(&logs->stats_mutex);
     free(logs->directory);
     free(logs);
@@ -341,6 +344,7 @@ enum err log_store_open(const char *state_dir, int keep_days, struct log_store *
     logs->cleaned_day = -1;
     logs->stats.last_batch_ms = (double)NAN;
     logs->cursors = log_cursors_new();
+    logs->quota = log_quota_new(LOG_HOST_BYTES_A_DAY);
     logs->intake = intake_new(WAITING_BATCHES, WAITING_BYTES, release_waiting, logs);
     pthread_mutex_init(&logs->stats_mutex, NULL);
     enum err result = paths_make_dir(logs->directory, info);
@@ -376,7 +380,15 @@ void log_store_append(struct log_store *logs, struct log_batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         waiting->item.bytes += batch->lines[i].text ? strlen(batch->lines[i].text) + 17 : 0;
     log_cursors_accept(logs->cursors, batch);
-    intake_put(logs->intake, &waiting->item);
+    if (log_quota_take(logs->quota, batch->host, waiting->item.bytes, clock_wall_us()))
+        intake_put(logs->intake, &waiting->item);
+    else
+        release_waiting(logs, &waiting->item, true);
+}
+
+void log_store_limit(struct log_store *logs, uint64_t host_bytes_a_day)
+{
+    log_quota_set(logs->quota, host_bytes_a_day);
 }
 
 char *log_store_cursors(struct log_store *logs, const char *host)

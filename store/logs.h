@@ -19,6 +19,10 @@ struct log_store;
 enum err log_store_open(const char *state_dir, int keep_days, struct log_store **out, struct err_info *info);
 void log_store_close(struct log_store *logs); /* writes what is queued; NULL allowed */
 
+/* Of one host on one (UTC) day, counted since the engine's start; what is beyond is left out and counted as dropped. */
+#define LOG_HOST_BYTES_A_DAY ((uint64_t)2 << 30)
+void log_store_limit(struct log_store *logs, uint64_t host_bytes_a_day); /* another limit */
+
 /* Takes ownership, returns at once. Any thread; batches of one source must come in order. Where more than the limit
  * waits (a refusing disk), the oldest batch is dropped, counted, and the count stored with the next lines of its
  * source. */

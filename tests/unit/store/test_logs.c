@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/paths.h"
+#include "store/log_cursors.h"
 #include "store/log_day.h"
 #include "store/log_words.h"
 #include "store/logs.h"
@@ -229,6 +230,55 @@ static void test_the_newest_cursor_counts_whichever_day_it_is_in(void **state)
     char *cursors = log_store_cursors(f->logs, "a");
     assert_string_equal(cursors, "{\"podman/web\":\"second, yesterday\"}");
     free(cursors);
+}
+
+static void test_a_host_has_its_share_of_a_day_and_no_other_pays(void **state)
+{
+    struct fixture *f = *state;
+    struct log_store_stats stats;
+    log_store_limit(f->logs, 20000);
+    for (int i = 0; i < 1000; i++)
+        append(f, "bad", "web", NOON, "flood");
+    append(f, "good", "web", NOON, "calm");
+    flush(f);
+    log_store_stats(f->logs, &stats);
+    assert_in_range(stats.written, 2, 30);
+    assert_int_equal(stats.written + stats.dropped, 1001);
+    clock_freeze_wall(NOON + DAY_US);
+    append(f, "bad", "web", NOON + DAY_US, "tomorrow"); /* tells what was left out before it */
+    flush(f);
+    uint64_t left_out = stats.dropped;
+    log_store_stats(f->logs, &stats);
+    assert_int_equal(stats.dropped, left_out);
+}
+
+static void test_a_host_that_makes_up_sources_is_remembered_boundedly(void **state)
+{
+    (void)state;
+    struct log_cursors *cursors = log_cursors_new();
+    struct log_batch *good = a_batch("good", "web", "c-good"), *kept = a_batch("bad", "kept", "c-kept");
+    log_cursors_accept(cursors, good);
+    for (int i = 0; i < 3 * LOG_SOURCES_MOST; i++) {
+        char name[64];
+        str_format(name, sizeof name, "made-up-%d", i);
+        struct log_batch *batch = a_batch("bad", name, "c");
+        log_cursors_accept(cursors, batch);
+        log_batch_free(batch);
+        if (i % 100 == 0)
+            log_cursors_accept(cursors, kept); /* it is not silent */
+    }
+    char *text = log_cursors_json(cursors, "bad"), *other = log_cursors_json(cursors, "good");
+    size_t count = 0;
+    for (const char *at = text; (at = strchr(at, ',')); at++)
+        count++;
+    assert_in_range(count + 1, LOG_SOURCES_MOST / 2, LOG_SOURCES_MOST);
+    assert_non_null(strstr(text, "c-kept"));
+    assert_non_null(strstr(other, "c-good"));
+    free(text);
+    free(other);
+    log_batch_free(good);
+    log_batch_free(kept);
+    log_cursors_free(cursors);
 }
 
 static void test_old_days_are_deleted_but_their_cursors_are_kept(void **state)
@@ -488,6 +538,8 @@ int main(void)
         CASE(test_cursors_are_those_of_all_accepted_lines_and_survive_a_restart),
         CASE(test_the_newest_cursor_counts_whichever_day_it_is_in),
         CASE(test_old_days_are_deleted_but_their_cursors_are_kept),
+        CASE(test_a_host_has_its_share_of_a_day_and_no_other_pays),
+        CASE(test_a_host_that_makes_up_sources_is_remembered_boundedly),
         CASE(test_following_gives_each_line_once_over_midnight),
         CASE(test_following_with_a_limit_goes_on_where_it_stopped),
         CASE(test_time_bounds_are_exact_over_many_spans),
