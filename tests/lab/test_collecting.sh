@@ -81,8 +81,11 @@ test_the_store_is_right_one_interval_after_a_killed_engine() {
         start_engine || return
         wait_for $((3 * INTERVAL_S + 3)) "hosts up after kill number $round" all_up || return
     done
-    wait_for 5 "sites" sites_known &&
-        dog audit verify >/dev/null
+    wait_for 20 "all sites running" sites_known || {
+        why+=": $(report sites | jq -c '[.rows[] | {site, state, drift, health, age_s}]')"
+        return 1
+    }
+    why=$(dog audit verify 2>&1)
 }
 
 test_a_cut_host_turns_unknown_while_the_others_stay_fresh() {
