@@ -38,6 +38,8 @@
 /* A request may have 65,536 bytes (docs/protocol.md); some are for what surrounds the cursors. */
 #define CURSORS_BYTES_MAX 60000
 
+#define SAMPLES_AT_ONCE 60.0
+
 struct collector {
     char *name;
     int64_t interval_us;
@@ -59,6 +61,8 @@ struct collector {
     struct helper *helper;
     struct liveness liveness;
     unsigned reports;
+    double sample_room;     /* how many samples may come at once now */
+    int64_t sample_mono_us; /* when that was reckoned */
     int64_t report_mono_us; /* of the last one; of the subscription before the first */
 };
 
@@ -220,9 +224,26 @@ static enum err take_log(struct collector *collector, const json_t *json, struct
 
 /* --- listening --- */
 
+/* A host sends a sample an interval; after a stall several at once. One that sends many more is lying or broken, and
+ * each of them would cost the engine the writing of all that the host has. */
+static bool has_sample_room(struct collector *collector)
+{
+    int64_t now_us = clock_mono_us();
+    collector->sample_room += 2.0 * (double)(now_us - collector->sample_mono_us) / (double)collector->interval_us;
+    collector->sample_mono_us = now_us;
+    if (collector->sample_room > SAMPLES_AT_ONCE)
+        collector->sample_room = SAMPLES_AT_ONCE;
+    if (collector->sample_room < 1)
+        return false;
+    collector->sample_room -= 1;
+    return true;
+}
+
 static enum err take_sample(struct collector *collector, const json_t *json, struct err_info *info)
 {
     struct host_report *report;
+    if (!has_sample_room(collector))
+        return ERR_OK;
     enum err err = picture_take_sample(collector->picture, json, collector->liveness.clock_offset_ms, &report, info);
     if (err != ERR_OK)
         return err;

@@ -1,10 +1,11 @@
 /* The asker's side of docs/protocol.md. Everything is read in one place (absorb), block by block, cut into lines,
  * checked, and put where it belongs: the answer somebody waits for, or the queue that helper_next empties. A line is at
- * most 1 MiB, the queue at most 16 MiB; past that, or on anything that is no protocol, the helper is broken for good
+ * most 1 MiB, the queue at most 4 MiB; past that, or on anything that is no protocol, the helper is broken for good
  * and every call says so once the queue is empty. Runs in the connection's thread, but for helper_wake. */
 #include "remote/helper.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,20 +22,32 @@
 #define PROTOCOL 1
 #define LINE_CEILING (1u << 20)
 #define REQUEST_CEILING 65536u
-#define QUEUE_CEILING (16u << 20)
+#define QUEUE_CEILING (4u << 20) /* as text; in memory up to sixteen times as much */
+#define LINE_OVERHEAD 256u       /* what a line costs, however short it is */
 #define STDERR_CEILING 4096u
 #define BLOCK_BYTES 16384u
 #define IDLE_DEFAULT_S 120
 #define EXIT_WAIT_US (2 * USEC_PER_SEC)
+
+/* How fast a host is read once it has sent more than any honest one would at once. A backlog of logs comes in whole,
+ * only slower; a host that sends without end costs a few per cent of a core, and no other host waits for it. */
+#define PACE_BURST_BYTES (64 << 20)
+#define PACE_BYTES_S (4 << 20)
 
 struct queued {
     struct helper_event event;
     size_t bytes; /* of its line */
 };
 
+struct pace {
+    int64_t room_bytes; /* below 0: too much was read */
+    int64_t filled_mono_us;
+};
+
 struct helper {
     struct connection *connection;
     ssh_channel channel;
+    struct pace pace;
     char role[16];
     int wake_fd;
     int64_t heard_mono_us;
@@ -137,6 +150,7 @@ static enum err session_lost(struct helper *helper)
 
 static enum err enqueue(struct helper *helper, enum helper_event_kind kind, int64_t id, json_t *value, size_t bytes)
 {
+    bytes += LINE_OVERHEAD;
     if (helper->queue_bytes + bytes > QUEUE_CEILING)
         return break_with(helper, ERR_FULL, "sends more than can be kept while a request is waited for");
     struct queued *queued = vec_add(&helper->queue);
@@ -218,6 +232,7 @@ static enum err take_line(struct helper *helper, const char *line, size_t length
         return garbage(helper, "something else than the helper speaks there", line, length);
     }
     helper->heard_mono_us = clock_mono_us();
+    helper->pace.room_bytes -= LINE_OVERHEAD;
     enum err err = take_message(helper, message, length);
     json_decref(message);
     return err;
@@ -251,6 +266,22 @@ static void read_errors(struct helper *helper)
         buf_append(&helper->errors, block, (size_t)got); /* past the ceiling it is discarded */
 }
 
+/* Wait until what was read fits the pace. sshd and the host's helper wait with us: nothing is lost. */
+static void keep_pace(struct helper *helper, size_t read_bytes)
+{
+    struct pace *pace = &helper->pace;
+    int64_t now_us = clock_mono_us(), passed_us = now_us - pace->filled_mono_us;
+    int64_t most_us = PACE_BURST_BYTES / PACE_BYTES_S * USEC_PER_SEC;
+    pace->room_bytes += (passed_us < most_us ? passed_us : most_us) * PACE_BYTES_S / USEC_PER_SEC - (int64_t)read_bytes;
+    pace->filled_mono_us = now_us;
+    if (pace->room_bytes > PACE_BURST_BYTES)
+        pace->room_bytes = PACE_BURST_BYTES;
+    if (pace->room_bytes < 0) {
+        struct pollfd cancelled = {.fd = helper->connection->cancel_fd, .events = POLLIN};
+        poll(&cancelled, 1, (int)(-pace->room_bytes * 1000 / PACE_BYTES_S) + 1);
+    }
+}
+
 /* Read one block, if there is one. *idle: there was none. */
 static enum err absorb(struct helper *helper, bool *idle)
 {
@@ -261,6 +292,7 @@ static enum err absorb(struct helper *helper, bool *idle)
     ssize_t got = stream_read(helper->channel, false, block, sizeof block);
     if (got > 0) {
         size_t searched = helper->in.length;
+        keep_pace(helper, (size_t)got);
         if (buf_append(&helper->in, block, (size_t)got) != ERR_OK)
             return garbage(helper, "sent a line longer than 1 MiB", buf_text(&helper->in), helper->in.length);
         return take_lines(helper, searched);

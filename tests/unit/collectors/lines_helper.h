@@ -14,6 +14,7 @@
 enum after_sample { /* what the helper does when a connection has had its first sample */
     GOES_ON,
     SAYS_GARBAGE,
+    FLOODS, /* with samples, and then says garbage */
     SAYS_WRONG_SAMPLE,
     SAYS_WRONG_LOG,
     ENDS,
@@ -121,7 +122,9 @@ static inline bool serve_request(struct lines_helper *helper, FILE *in, int out,
 /* False: the helper ends. */
 static inline bool misbehave(const struct lines_helper *helper, int out)
 {
-    if (helper->after_sample == SAYS_GARBAGE)
+    for (int seq = 2; helper->after_sample == FLOODS && seq < 5000; seq++)
+        say_sample(out, helper, seq);
+    if (helper->after_sample == SAYS_GARBAGE || helper->after_sample == FLOODS)
         say(out, "sh: fork: Cannot allocate memory\n");
     if (helper->after_sample == SAYS_WRONG_SAMPLE)
         say(out, "{'sample':{'seq':2,'boot_id':7}}\n");

@@ -126,6 +126,19 @@ static void samples_become_reports_with_clock_and_containers(void **state)
     watch_end(watch);
 }
 
+static void a_flood_of_samples_makes_few_reports(void **state)
+{
+    (void)state;
+    struct watch *watch = watch_new(SSH_SERVER_FINE);
+    watch->helper.after_sample = FLOODS;
+    watch_begin(watch);
+    await_loss(watch, 0, ERR_GARBAGE, "garbage");
+    pthread_mutex_lock(&watch->recorder.lock);
+    assert_in_range(watch->recorder.reports, 1, 500);
+    pthread_mutex_unlock(&watch->recorder.lock);
+    watch_end(watch);
+}
+
 static void answers_to_pings_are_signs_of_life(void **state)
 {
     (void)state;
@@ -385,6 +398,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_become_reports_with_clock_and_containers),
+        cmocka_unit_test(a_flood_of_samples_makes_few_reports),
         cmocka_unit_test(answers_to_pings_are_signs_of_life),
         cmocka_unit_test(a_host_that_refuses_its_logs_is_watched),
         cmocka_unit_test(a_slow_host_does_not_delay_another),

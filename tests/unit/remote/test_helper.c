@@ -426,6 +426,34 @@ static void a_flood_during_a_request_is_bounded(void **state)
     talk_close(&talk);
 }
 
+static int floods_with_next_to_nothing(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
+{
+    (void)owner;
+    (void)command;
+    (void)error_fd;
+    static const char line[] = "{\"event\":{}}\n";
+    char request[256], *text = xmalloc(1000 * (sizeof line - 1) + 1);
+    read_line(in_fd, request, sizeof request);
+    say(out_fd, HELLO("viewer"), strlen(HELLO("viewer")));
+    read_line(in_fd, request, sizeof request);
+    for (size_t i = 0; i < 1000; i++)
+        memcpy(text + i * (sizeof line - 1), line, sizeof line - 1);
+    for (int i = 0; i < 30; i++) /* 390 KB */
+        say(out_fd, text, 1000 * (sizeof line - 1));
+    free(text);
+    return 0;
+}
+
+/* An empty object is a hundred times as large in memory as on the line. */
+static void a_flood_of_tiny_lines_is_bounded_too(void **state)
+{
+    (void)state;
+    struct talk talk;
+    assert_ok(talk_open(&talk, floods_with_next_to_nothing, NULL, "viewer"), &talk.info);
+    assert_int_equal(helper_request(talk.helper, "ping", NULL, SOON, NULL, NULL, NULL, &talk.info), ERR_FULL);
+    talk_close(&talk);
+}
+
 static int echoes_role(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
 {
     (void)owner;
@@ -498,6 +526,7 @@ int main(void)
         cmocka_unit_test(a_stopped_peer_is_noticed_by_the_ping_s_deadline),
         cmocka_unit_test(another_thread_wakes_the_listener),
         cmocka_unit_test(a_flood_during_a_request_is_bounded),
+        cmocka_unit_test(a_flood_of_tiny_lines_is_bounded_too),
         cmocka_unit_test(two_helpers_share_a_connection_without_mixing_answers),
         cmocka_unit_test(a_request_longer_than_the_protocol_allows_is_not_sent),
     };
