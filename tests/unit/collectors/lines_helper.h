@@ -14,7 +14,7 @@
 enum after_sample { /* what the helper does when a connection has had its first sample */
     GOES_ON,
     SAYS_GARBAGE,
-    FLOODS, /* with samples, and then says garbage */
+    FLOODS, /* with samples after the second one, and then says garbage */
     SAYS_WRONG_SAMPLE,
     SAYS_WRONG_LOG,
     ENDS,
@@ -122,15 +122,20 @@ static inline bool serve_request(struct lines_helper *helper, FILE *in, int out,
 /* False: the helper ends. */
 static inline bool misbehave(const struct lines_helper *helper, int out)
 {
-    for (int seq = 2; helper->after_sample == FLOODS && seq < 5000; seq++)
-        say_sample(out, helper, seq);
-    if (helper->after_sample == SAYS_GARBAGE || helper->after_sample == FLOODS)
+    if (helper->after_sample == SAYS_GARBAGE)
         say(out, "sh: fork: Cannot allocate memory\n");
     if (helper->after_sample == SAYS_WRONG_SAMPLE)
         say(out, "{'sample':{'seq':2,'boot_id':7}}\n");
     if (helper->after_sample == SAYS_WRONG_LOG)
         say(out, "{'log':{'source':'journal','lines':[]}}\n");
     return helper->after_sample != ENDS;
+}
+
+static inline void flood(const struct lines_helper *helper, int out)
+{
+    for (int seq = 3; seq < 5000; seq++)
+        say_sample(out, helper, seq);
+    say(out, "enough\n");
 }
 
 /* An ssh_server_command: a sample a second from the subscription on. */
@@ -146,13 +151,15 @@ static inline int lines_helper_run(void *owner, const char *command, int in_fd, 
     int64_t due_us = 0;
     while (alive) {
         int64_t now_us = clock_mono_us();
-        bool sampling = subscribed && (seq == 0 || helper->after_sample == GOES_ON);
+        bool sampling = subscribed && (seq == 0 || helper->after_sample == GOES_ON || helper->after_sample == FLOODS);
         if (sampling && seq == 0)
             say_inventory(out_fd, helper);
         if (sampling && now_us >= due_us) {
             say_sample(out_fd, helper, ++seq);
             due_us = now_us + USEC_PER_SEC;
             alive = seq > 1 || misbehave(helper, out_fd);
+            if (seq == 2 && helper->after_sample == FLOODS)
+                flood(helper, out_fd);
         }
         alive = alive && serve_request(helper, in, out_fd, 50, &subscribed);
     }
