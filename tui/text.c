@@ -237,11 +237,64 @@ void text_set_empty(struct text *text, const char *message)
 
 /* --- scrolling */
 
+static int columns_of(const char *text, size_t bytes)
+{
+    char *head = xstrndup(text, bytes);
+    int columns = text_columns(head);
+    free(head);
+    return columns;
+}
+
+/* Where a row of a wrapped line begins. */
+struct row_start {
+    size_t byte;
+    int column;
+};
+
+static int character_columns(const char *at, size_t *bytes)
+{
+    for (*bytes = 1; ((unsigned char)at[*bytes] & 0xC0) == 0x80;)
+        ++*bytes; /* the rest of an UTF-8 sequence */
+    return *bytes == 1 ? 1 : columns_of(at, *bytes);
+}
+
+/* A word that fits into a row of its own is worth moving there; a longer one is cut where it stands. */
+static bool is_short_word(const char *word, int width)
+{
+    return columns_of(word, strcspn(word, " ")) <= width;
+}
+
+/* Move to the beginning of the next row: after the last blank that fits, or in the middle of a word that is wider than
+ * a row. The blank itself may hang over. False where this row is the last. */
+static bool next_row(const struct line *line, int width, struct row_start *row)
+{
+    struct row_start at = *row, after_blank = *row;
+    bool in_words = false; /* an indentation is no place to break */
+    for (size_t bytes; line->text[at.byte]; at.byte += bytes) {
+        int columns = character_columns(&line->text[at.byte], &bytes);
+        bool is_blank = line->text[at.byte] == ' ';
+        if (at.column + columns - row->column > width && !is_blank && at.byte > row->byte) {
+            bool whole = after_blank.byte > row->byte && is_short_word(&line->text[after_blank.byte], width);
+            *row = whole ? after_blank : at;
+            return true;
+        }
+        at.column += columns;
+        in_words |= !is_blank;
+        if (is_blank && in_words)
+            after_blank = (struct row_start){at.byte + bytes, at.column};
+    }
+    return false;
+}
+
 static size_t line_rows(const struct text *text, const struct line *line, int width)
 {
+    struct row_start row = {0, 0};
+    size_t rows = 1;
     if (!text->wrap || width < 1 || line->columns <= width)
         return 1;
-    return (size_t)((line->columns + width - 1) / width);
+    while (next_row(line, width, &row))
+        rows++;
+    return rows;
 }
 
 /* A place to begin drawing: a line, and how many of its rows are scrolled away. */
@@ -405,14 +458,6 @@ bool text_search_next(struct text *text, bool backwards)
 
 /* --- drawing */
 
-static int columns_of(const char *text, size_t bytes)
-{
-    char *head = xstrndup(text, bytes);
-    int columns = text_columns(head);
-    free(head);
-    return columns;
-}
-
 /* Give every match of the line on this display row its background. `from` is the first column of the line that is
  * shown. */
 static void show_matches(const struct text *text, const struct line *line, struct area row, int from)
@@ -433,19 +478,26 @@ static void show_matches(const struct text *text, const struct line *line, struc
     }
 }
 
+static void draw_row(const struct text *text, const struct line *line, struct area row, int from)
+{
+    area_text_from(row, 0, 0, from, line->style, line->text);
+    if (line->head_columns > from)
+        area_restyle(row, 0, 0, line->head_columns - from, (int)(line->head & STYLE_ROLE_MASK),
+            line->head & ~(unsigned)STYLE_ROLE_MASK);
+    if (text->searching)
+        show_matches(text, line, row, from);
+}
+
 /* Rows before `skip` are scrolled away. Returns the rows the line would still need. */
 static int draw_line(const struct text *text, const struct line *line, struct area area, int y, int skip)
 {
+    struct row_start row = {0, 0}, next = {0, 0};
     int rows = (int)line_rows(text, line, area.width);
-    for (int i = skip; i < rows && y + i - skip < area.height; i++) {
-        int from = text->wrap ? i * area.width : text->left;
-        struct area row = area_row(area, y + i - skip);
-        area_text_from(row, 0, 0, from, line->style, line->text);
-        if (line->head_columns > from)
-            area_restyle(row, 0, 0, line->head_columns - from, (int)(line->head & STYLE_ROLE_MASK),
-                line->head & ~(unsigned)STYLE_ROLE_MASK);
-        if (text->searching)
-            show_matches(text, line, row, from);
+    for (int i = 0; i < rows && y + i - skip < area.height; i++, row = next) {
+        bool more = rows > 1 && next_row(line, area.width, &next);
+        int width = more && next.column - row.column < area.width ? next.column - row.column : area.width;
+        if (i >= skip)
+            draw_row(text, line, area_sub(area, 0, y + i - skip, width, 1), text->wrap ? row.column : text->left);
     }
     return rows - skip;
 }

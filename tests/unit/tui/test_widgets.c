@@ -121,6 +121,38 @@ static void long_lines_wrap_or_scroll_sideways(void **state)
     cells_free(cells);
 }
 
+static void wrapped_words_stay_whole_where_they_fit(void **state)
+{
+    (void)state;
+    struct cells *cells = cells_new(10, 5);
+    struct text *text = text_new(10);
+    text_add(text, ROLE_NORMAL, "  1. wait until grün, then häää ok");
+    text_set_wrap(text, true);
+    text_draw(text, cells_area(cells));
+    assert_row(cells, 0, "  1. wait");
+    assert_row(cells, 1, "until");      /* "grün," would end in column 11 */
+    assert_row(cells, 2, "grün, then"); /* its blank hangs over */
+    assert_row(cells, 3, "häää ok");
+    assert_int_equal(text_rows(text, 10), 4);
+    for (int width = 1; width < 40; width++) { /* nothing is lost at any width */
+        struct cells *narrow = cells_new(width, 40);
+        struct buf drawn = BUF(1 << 16);
+        char letters[64];
+        size_t count = 0;
+        text_draw(text, cells_area(narrow));
+        cells_to_text(narrow, &drawn);
+        for (const char *at = buf_text(&drawn); *at; at++)
+            if (!strchr(" \n", *at))
+                letters[count++] = *at;
+        letters[count] = '\0';
+        assert_string_equal(letters, "1.waituntilgrün,thenhäääok");
+        buf_free(&drawn);
+        cells_free(narrow);
+    }
+    text_free(text);
+    cells_free(cells);
+}
+
 static void one_line_longer_than_the_window_can_be_read_to_its_end(void **state)
 {
     (void)state;
@@ -409,6 +441,7 @@ int main(void)
         cmocka_unit_test(following_stays_at_the_end_until_scrolled_up),
         cmocka_unit_test(search_finds_goes_round_and_shows_matches),
         cmocka_unit_test(long_lines_wrap_or_scroll_sideways),
+        cmocka_unit_test(wrapped_words_stay_whole_where_they_fit),
         cmocka_unit_test(one_line_longer_than_the_window_can_be_read_to_its_end),
         cmocka_unit_test(hostile_lines_are_cut_and_cleaned),
         cmocka_unit_test(a_line_is_edited_like_in_a_shell),
