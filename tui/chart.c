@@ -243,7 +243,12 @@ static void title_values(const struct chart *chart, const struct chart_series *s
     format_value(chart, newest(series), now);
     format_value(chart, smallest(series->values, series->count), low);
     format_value(chart, largest(series->values, series->count), high);
-    (void)buf_printf(out, chart->series_count == 1 ? "now %s  min %s  max %s" : "%s (%s–%s)", now, low, high);
+    bool none = !isfinite(largest(series->values, series->count));
+    (void)buf_printf(out,
+        none                       ? "–"
+        : chart->series_count == 1 ? "now %s  min %s  max %s"
+                                   : "%s (%s–%s)",
+        now, low, high);
 }
 
 static void draw_title(const struct chart *chart, struct area row)
@@ -422,28 +427,65 @@ static void draw_plot(const struct chart *chart, struct area area, struct scale 
     plot_cursor(&plot);
 }
 
+static bool is_empty(const struct chart *chart)
+{
+    for (size_t i = 0; i < chart->series_count; i++)
+        if (isfinite(largest(chart->series[i].values, chart->series[i].count)))
+            return false;
+    return true;
+}
+
+/* Nothing is known: say so; an axis of invented values would say that there was nothing. */
+static void draw_nothing(struct area plot)
+{
+    if (plot.height > 1)
+        area_fit(plot, 0, (plot.height - 1) / 2, plot.width, CELLS_CENTER, ROLE_UNKNOWN, "nothing known of this time");
+}
+
 /* --- chart: axes */
+
+/* The values with a label, from the top of the axis down. */
+enum { AXIS_TOP, AXIS_MIDDLE, AXIS_BOTTOM, AXIS_LABELS };
+
+static const char *axis_label(const struct chart *chart, struct scale scale, int label, char out[FORMAT_SIZE])
+{
+    const double values[AXIS_LABELS] = {scale.max, scale.min + (scale.max - scale.min) / 2, scale.min};
+    return format_value(chart, values[label], out);
+}
 
 static int axis_columns(const struct chart *chart, struct scale scale)
 {
     char text[FORMAT_SIZE];
-    int top = text_columns(format_value(chart, scale.max, text));
-    int bottom = text_columns(format_value(chart, scale.min, text));
-    return (top > bottom ? top : bottom) + 1; /* and the axis itself */
+    int widest = 0;
+    for (int label = 0; label < AXIS_LABELS; label++) {
+        int columns = text_columns(axis_label(chart, scale, label, text));
+        widest = columns > widest ? columns : widest;
+    }
+    return widest + 1; /* and the axis itself */
+}
+
+/* In the middle only where there is one, and where it says something else than the ends. */
+static bool has_middle(const struct chart *chart, struct area area, struct scale scale)
+{
+    char top[FORMAT_SIZE], middle[FORMAT_SIZE], bottom[FORMAT_SIZE];
+    axis_label(chart, scale, AXIS_TOP, top);
+    axis_label(chart, scale, AXIS_MIDDLE, middle);
+    axis_label(chart, scale, AXIS_BOTTOM, bottom);
+    return area.height >= 7 && area.height % 2 == 1 && strcmp(top, middle) != 0 && strcmp(bottom, middle) != 0;
 }
 
 static void draw_y_axis(const struct chart *chart, struct area area, struct scale scale)
 {
+    const int rows[AXIS_LABELS] = {0, (area.height - 1) / 2, area.height - 1};
     char text[FORMAT_SIZE];
-    int width = area.width - 1, middle = (area.height - 1) / 2;
+    int width = area.width - 1;
     for (int y = 0; y < area.height; y++)
         area_text(area, width, y, ROLE_BORDER, "│");
-    area_fit(area, 0, 0, width, CELLS_RIGHT, ROLE_DIM, format_value(chart, scale.max, text));
-    if (area.height > 1)
-        area_fit(area, 0, area.height - 1, width, CELLS_RIGHT, ROLE_DIM, format_value(chart, scale.min, text));
-    if (area.height >= 7 && area.height % 2 == 1)
-        area_fit(area, 0, middle, width, CELLS_RIGHT, ROLE_DIM,
-            format_value(chart, scale.min + (scale.max - scale.min) / 2, text));
+    for (int label = 0; label < AXIS_LABELS; label++) {
+        bool shown = label == AXIS_TOP || (label == AXIS_BOTTOM ? area.height > 1 : has_middle(chart, area, scale));
+        if (shown)
+            area_fit(area, 0, rows[label], width, CELLS_RIGHT, ROLE_DIM, axis_label(chart, scale, label, text));
+    }
 }
 
 static void draw_time_axis(const struct chart *chart, struct area row)
@@ -474,7 +516,7 @@ static struct chart_parts parts_of(const struct chart *chart, struct area area, 
 {
     int axis = axis_columns(chart, scale);
     struct chart_parts parts = {area.height >= 2, area.height >= 4, 0};
-    parts.y_axis = area.height >= 3 && area.width >= axis + 10 ? axis : 0;
+    parts.y_axis = area.height >= 3 && area.width >= axis + 10 && !is_empty(chart) ? axis : 0;
     return parts;
 }
 
@@ -497,6 +539,8 @@ void chart_draw(struct area area, const struct chart *chart)
     if (parts.time_axis)
         draw_time_axis(chart, area_sub(area, parts.y_axis, area.height - 1, plot.width, 1));
     draw_plot(chart, plot, scale);
+    if (is_empty(chart))
+        draw_nothing(plot);
 }
 
 void chart_move_cursor(struct chart *chart, struct area area, int columns)

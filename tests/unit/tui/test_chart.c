@@ -79,6 +79,49 @@ static void unknown_is_a_gap_and_never_zero(void **state)
     cells_free(cells);
 }
 
+/* The middle of 0…193 is 96.5: wider than both ends. */
+static void no_axis_label_is_cut(void **state)
+{
+    (void)state;
+    double values[COUNT], other[COUNT];
+    struct cells *cells = cells_new(60, 9);
+    struct buf text = BUF(1 << 20);
+    struct chart chart = wave(values, other);
+    chart.max = 19.3;
+    chart.min = 10;
+    chart_draw(cells_area(cells), &chart);
+    cells_to_text(cells, &text);
+    assert_non_null(strstr(buf_text(&text), "15│"));
+    assert_null(strstr(buf_text(&text), "…"));
+    buf_clear(&text);
+    cells_clear(cells);
+    chart.min = 0;
+    chart.max = 193;
+    chart_draw(cells_area(cells), &chart);
+    cells_to_text(cells, &text);
+    assert_null(strstr(buf_text(&text), "…"));
+    buf_free(&text);
+    cells_free(cells);
+}
+
+static void a_chart_without_values_says_so(void **state)
+{
+    (void)state;
+    double values[COUNT], other[COUNT];
+    struct cells *cells = cells_new(60, 9);
+    struct buf text = BUF(1 << 20);
+    struct chart chart = wave(values, other);
+    for (int i = 0; i < COUNT; i++)
+        values[i] = NAN;
+    chart_draw(cells_area(cells), &chart);
+    cells_to_text(cells, &text);
+    assert_non_null(strstr(buf_text(&text), "nothing known of this time"));
+    assert_null(strstr(buf_text(&text), "100")); /* no axis of invented values */
+    assert_null(strstr(buf_text(&text), "now "));
+    buf_free(&text);
+    cells_free(cells);
+}
+
 static void a_single_peak_among_thousands_is_drawn(void **state)
 {
     (void)state;
@@ -190,6 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(charts_look_as_they_should),
         cmocka_unit_test(unknown_is_a_gap_and_never_zero),
+        cmocka_unit_test(no_axis_label_is_cut),
+        cmocka_unit_test(a_chart_without_values_says_so),
         cmocka_unit_test(a_single_peak_among_thousands_is_drawn),
         cmocka_unit_test(sparklines_stand_at_the_right_and_show_gaps),
         cmocka_unit_test(gauges_tell_unknown_from_nothing),
