@@ -89,8 +89,10 @@ GETTER(site_image, struct site_state, text_value(o->image))
 GETTER(site_health, struct site_state, text_value(health_word(o->health)))
 GETTER(site_declared, struct site_state, bool_value(o->declared))
 GETTER(site_since, struct site_state, time_value(o->since_us))
-GETTER(site_running, struct site_state, number_value(VALUE_COUNT, o->containers_running))
-GETTER(site_containers, struct site_state, number_value(VALUE_COUNT, o->containers_total))
+GETTER(site_running, struct site_state,
+    number_value(VALUE_COUNT, o->seen_us ? (double)o->containers_running : (double)NAN))
+GETTER(site_containers, struct site_state,
+    number_value(VALUE_COUNT, o->seen_us ? (double)o->containers_total : (double)NAN))
 GETTER(site_hosts, struct site_state, number_value(VALUE_COUNT, o->host_count))
 METRIC_GETTER(site_metric, struct site_state, metrics)
 
@@ -437,16 +439,18 @@ const char *column_text(
     return out;
 }
 
-/* When a percentage deserves a colour. Keys, not indexes: the same word means the same everywhere. */
+/* When a percentage deserves a colour. Of CPU only that of hosts: 100 % of a site or container is one core, which it
+ * may well be meant to use; that it gets less than it wants is told by its throttling. */
 static const struct {
     const char *key;
+    column_get *get;
     double warning, critical;
 } thresholds[] = {
-    {"cpu_pct", 85, 97},
-    {"disk_worst_pct", 85, 95},
-    {"inodes_worst_pct", 85, 95},
-    {"psi_io_pct", 20, 50},
-    {"throttled_pct", 20, 60},
+    {"cpu_pct", host_metric, 85, 97},
+    {"disk_worst_pct", host_metric, 85, 95},
+    {"inodes_worst_pct", host_metric, 85, 95},
+    {"psi_io_pct", host_metric, 20, 50},
+    {"throttled_pct", container_metric, 20, 60},
 };
 
 static enum concern state_concern(column_get *get, const void *object, struct freshness freshness)
@@ -478,7 +482,8 @@ unsigned column_style(const struct column *column, const void *object, struct fr
         return ROLE_NORMAL;
     double number = column_value(column, object, freshness).number;
     for (size_t i = 0; i < COUNT(thresholds); i++)
-        if (strcmp(thresholds[i].key, column->key) == 0 && number >= thresholds[i].warning)
+        if (thresholds[i].get == column->get && strcmp(thresholds[i].key, column->key) == 0 &&
+            number >= thresholds[i].warning)
             return number >= thresholds[i].critical ? ROLE_CRITICAL : ROLE_WARNING;
     return ROLE_NORMAL;
 }

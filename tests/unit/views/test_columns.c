@@ -153,6 +153,28 @@ static void thresholds_colour_figures(void **state)
     assert_int_equal(column_style(column_find(ROWS_HOSTS, "disk_worst_pct"), &host, now), ROLE_CRITICAL);
 }
 
+/* 100 % is one core there, which they may be meant to use. */
+static void cpu_of_sites_and_containers_is_no_alarm(void **state)
+{
+    (void)state;
+    struct site_state site = {.metrics = {[SITE_CPU] = 180}};
+    struct container_state container = {.metrics = {[CONTAINER_CPU] = 100, [CONTAINER_THROTTLED] = 70}};
+    assert_int_equal(column_style(column_find(ROWS_SITES, "cpu_pct"), &site, now), ROLE_NORMAL);
+    assert_int_equal(column_style(column_find(ROWS_CONTAINERS, "cpu_pct"), &container, now), ROLE_NORMAL);
+    assert_int_equal(column_style(column_find(ROWS_CONTAINERS, "throttled_pct"), &container, now), ROLE_CRITICAL);
+}
+
+static void containers_of_a_site_never_seen_are_unknown(void **state)
+{
+    (void)state;
+    struct site_state site = {.declared = true};
+    char text[COLUMN_TEXT_SIZE];
+    assert_string_equal(column_text(column_find(ROWS_SITES, "containers"), &site, now, text), "–");
+    assert_string_equal(column_text(column_find(ROWS_SITES, "containers_running"), &site, now, text), "–");
+    site.seen_us = FLEET_NOW;
+    assert_string_equal(column_text(column_find(ROWS_SITES, "containers_running"), &site, now, text), "0");
+}
+
 static void states_are_coloured_by_what_is_shown_not_by_what_was_stored(void **state)
 {
     (void)state;
@@ -175,6 +197,8 @@ int main(void)
         cmocka_unit_test(an_exit_code_is_told_only_of_what_ended),
         cmocka_unit_test(hostile_text_is_harmless_and_bounded),
         cmocka_unit_test(thresholds_colour_figures),
+        cmocka_unit_test(cpu_of_sites_and_containers_is_no_alarm),
+        cmocka_unit_test(containers_of_a_site_never_seen_are_unknown),
         cmocka_unit_test(states_are_coloured_by_what_is_shown_not_by_what_was_stored),
     };
     fleet_locale();
