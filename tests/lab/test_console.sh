@@ -2,15 +2,18 @@
 # The console and the wallboard in a real terminal (tmux) on a real fleet: what a person sees, and that keys do what they say.
 . "$(dirname "$0")/lib/testing.sh"
 lab_begin
-session=dogwatch-$LAB_TEST
+terminals=0 session=
 finish_console() {
-    tmux -L "$session" kill-server 2>/dev/null
+    [ -z "$session" ] || tmux -L "$session" kill-server 2>/dev/null
     finish_lab
 }
 trap finish_console EXIT
 
 open() { # SIZE COMMAND…
-    tmux -L "$session" kill-server 2>/dev/null
+    # a server of its own each time: one that is being ended may still answer
+    [ -z "$session" ] || tmux -L "$session" kill-server 2>/dev/null
+    terminals=$((terminals + 1))
+    session=dogwatch-$LAB_TEST-$terminals
     tmux -L "$session" -f /dev/null new-session -d -x "${1%x*}" -y "${1#*x}" "${@:2}"
 }
 screen() { tmux -L "$session" capture-pane -p; }
@@ -73,7 +76,7 @@ test_a_dead_engine_is_loud() {
 }
 test_the_wallboard_shows_and_is_loud_when_stale() {
     open 120x40 env LC_ALL=C.UTF-8 "$DOGWATCH" --wallboard --seconds 2 --state "$STATE"
-    see 'mosh|[Hh]ost|STALE|stale' 10 && see 'STALE|stale|OLD|no data|not running' 40
+    see 'mosh|[Hh]ost|STALE|stale' 20 && see 'STALE|stale|OLD|no data|not running' 40
 }
 
 run_tests
