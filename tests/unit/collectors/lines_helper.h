@@ -33,7 +33,7 @@ struct lines_helper {
     char *followed; /* args of the last logs.follow */
 };
 
-static inline void say(int fd, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void say(int fd, const char *format, ...)
 {
     char text[4096];
     va_list args;
