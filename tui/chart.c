@@ -233,22 +233,30 @@ static size_t longest(const struct chart *chart)
     return count;
 }
 
-static void title_values(const struct chart *chart, const struct chart_series *series, size_t index, struct buf *out)
+/* Of one series: all that fits into `room` columns, at least what it is now. */
+static void title_values(
+    const struct chart *chart, const struct chart_series *series, size_t index, int room, struct buf *out)
 {
     char now[FORMAT_SIZE], low[FORMAT_SIZE], high[FORMAT_SIZE];
-    if (chart->cursor_us) {
-        (void)buf_puts(out, format_value(chart, chart_value_at(chart, index, chart->cursor_us), now));
-        return;
-    }
-    format_value(chart, newest(series), now);
+    format_value(chart, chart->cursor_us ? chart_value_at(chart, index, chart->cursor_us) : newest(series), now);
     format_value(chart, smallest(series->values, series->count), low);
     format_value(chart, largest(series->values, series->count), high);
-    bool none = !isfinite(largest(series->values, series->count));
-    (void)buf_printf(out,
-        none                       ? "–"
-        : chart->series_count == 1 ? "now %s  min %s  max %s"
-                                   : "%s (%s–%s)",
-        now, low, high);
+    bool one = chart->series_count == 1, known = isfinite(largest(series->values, series->count));
+    if (known && !chart->cursor_us)
+        (void)buf_printf(out, one ? "now %s  min %s  max %s" : "%s (%s–%s)", now, low, high);
+    if (out->length > 0 && text_columns(buf_text(out)) <= room)
+        return;
+    buf_clear(out);
+    (void)buf_puts(out, known ? now : "–");
+}
+
+/* What is left for this series: each that follows wants its label and a figure too. */
+static int title_room(const struct chart *chart, size_t index, int left)
+{
+    enum { FIGURE_COLUMNS = 7, BLANKS = 3 };
+    for (size_t i = index + 1; i < chart->series_count; i++)
+        left -= text_columns(chart->series[i].label ? chart->series[i].label : "") + FIGURE_COLUMNS + BLANKS;
+    return left;
 }
 
 static void draw_title(const struct chart *chart, struct area row)
@@ -263,10 +271,10 @@ static void draw_title(const struct chart *chart, struct area row)
     }
     for (size_t i = 0; i < chart->series_count; i++) {
         struct buf values = BUF(200);
-        title_values(chart, &chart->series[i], i, &values);
         x += area_text(row, x, 0, ROLE_NORMAL, "  ");
         if (chart->series[i].label)
             x += area_textf(row, x, 0, chart->series[i].style, "%s ", chart->series[i].label);
+        title_values(chart, &chart->series[i], i, title_room(chart, i, row.width - x), &values);
         x += area_text(row, x, 0, ROLE_NORMAL, buf_text(&values));
         buf_free(&values);
     }
