@@ -64,6 +64,7 @@ static enum err run_recent(struct call *call, struct err_info *info)
         json_t *found = recent_read(call->context->outputs.recent, (enum object_kind)i, key);
         if (!found)
             return err_set(info, ERR_NOT_FOUND, "nothing recent is kept of %s %s", kind, key);
+        recent_keep_metric(found, json_get_text(call->request, "metric"));
         json_decref(call->ok);
         call->ok = found;
         return ERR_OK;

@@ -245,6 +245,17 @@ json_t *recent_read(struct recent *recent, enum object_kind kind, const char *ke
     return answer;
 }
 
+void recent_keep_metric(json_t *answer, const char *metric)
+{
+    json_t *series = json_object_get(answer, "series");
+    if (!metric)
+        return;
+    json_t *one = json_incref(json_object_get(series, metric));
+    json_object_clear(series);
+    if (one)
+        json_object_set_new(series, metric, one);
+}
+
 struct recent_stats recent_stats(struct recent *recent)
 {
     pthread_mutex_lock(&recent->mutex);

@@ -28,6 +28,9 @@ void recent_remove(struct recent *recent, enum object_kind kind, const char *key
 /* {"step_us","end_us","series":{metric key: [number or null, …, oldest first]}}; NULL where nothing is kept. */
 json_t *recent_read(struct recent *recent, enum object_kind kind, const char *key);
 
+/* Leave in such an answer only the series of this metric (a key of fleet/metrics.h); NULL: all. */
+void recent_keep_metric(json_t *answer, const char *metric);
+
 struct recent_stats {
     size_t objects, bytes;
     size_t refused; /* samples of objects without a ring, because the budget is spent */

@@ -62,6 +62,23 @@ static void end_is_that_of_the_newest_step(void **state)
     recent_free(recent);
 }
 
+static void one_metric_is_told_where_only_it_is_wanted(void **state)
+{
+    (void)state;
+    struct recent *recent = recent_new(STEP, 1 << 20);
+    add(recent, "a/x", T0, 1);
+    json_t *answer = recent_read(recent, KIND_CONTAINER, "a/x"), *series = json_object_get(answer, "series");
+    recent_keep_metric(answer, NULL);
+    assert_true(json_object_size(series) > 1);
+    recent_keep_metric(answer, "cpu_pct");
+    assert_int_equal(json_object_size(series), 1);
+    assert_int_equal(json_array_size(json_object_get(series, "cpu_pct")), 360);
+    recent_keep_metric(answer, "no_such");
+    assert_int_equal(json_object_size(series), 0);
+    json_decref(answer);
+    recent_free(recent);
+}
+
 static void missing_samples_leave_a_gap(void **state)
 {
     (void)state;
@@ -146,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_read_back_and_unknown_ones_are_null),
         cmocka_unit_test(end_is_that_of_the_newest_step),
+        cmocka_unit_test(one_metric_is_told_where_only_it_is_wanted),
         cmocka_unit_test(missing_samples_leave_a_gap),
         cmocka_unit_test(sample_a_little_late_makes_no_gap),
         cmocka_unit_test(older_samples_change_nothing),
