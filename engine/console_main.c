@@ -14,10 +14,12 @@
 #include "views/console.h"
 
 #define REQUEST_TIMEOUT_US (INT64_C(60) * 1000000)
+#define LOOK_TIMEOUT_US INT64_C(1000000)
 
 struct way {
     char *fleet_dir, *state_dir;
-    struct client *client; /* NULL until it is needed, and after it broke */
+    struct client *client;  /* NULL until it is needed, and after it broke */
+    struct client *looking; /* the same, of another thread: never behind a request that takes long */
 };
 
 static bool is_broken(enum err result)
@@ -47,6 +49,21 @@ static enum err request(void *owner, json_t *wish, json_t **answer, struct err_i
     return result;
 }
 
+static enum err look(void *owner, json_t *wish, json_t **answer, struct err_info *info)
+{
+    struct way *way = owner;
+    *answer = NULL;
+    enum err result = way->looking ? ERR_OK : client_open(way->state_dir, &way->looking, info);
+    if (result == ERR_OK)
+        result = client_request(way->looking, json_incref(wish), LOOK_TIMEOUT_US, answer, info);
+    if (is_broken(result)) {
+        client_free(way->looking);
+        way->looking = NULL;
+    }
+    json_decref(wish);
+    return result;
+}
+
 static enum err start(void *owner, struct err_info *info)
 {
     struct way *way = owner;
@@ -56,7 +73,8 @@ static enum err start(void *owner, struct err_info *info)
 static enum err open_console(struct way *way, bool no_engine, const char *theme, struct err_info *info)
 {
     struct err_info why = {0};
-    struct console_link link = {.owner = way, .request = request, .start = no_engine ? NULL : start, .theme = theme};
+    struct console_link link = {
+        .owner = way, .request = request, .start = no_engine ? NULL : start, .look = look, .theme = theme};
     if (!no_engine && start(way, &why) != ERR_OK)
         fprintf(stderr, "dogwatch: no engine: %s\n", why.message);
     return console_run(way->state_dir, &link, info);
@@ -80,6 +98,7 @@ int console_main(int argc, char **argv)
         struct way way = {.fleet_dir = paths_fleet_dir(cli.fleet_dir), .state_dir = paths_state_dir(cli.state_dir)};
         result = open_console(&way, no_engine, theme, &info);
         client_free(way.client);
+        client_free(way.looking);
         free(way.fleet_dir);
         free(way.state_dir);
     }

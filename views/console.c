@@ -114,7 +114,7 @@ enum err console_run(const char *state_dir, const struct console_link *link, str
         terminal_size(session.terminal, &width, &height);
         session.cells = cells_new(width, height);
         cells_set_glyphs(session.cells, terminal_glyphs(session.terminal));
-        session.data = data_start(state_dir, session.wake_fd);
+        session.data = data_start(state_dir, link, session.wake_fd);
         session.asker = asker_start(link, session.wake_fd);
         session.console = console_new(ask, &session);
         loop(&session);

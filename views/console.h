@@ -6,7 +6,8 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* The way to the engine. Both calls may block; they come from the console's own worker thread alone, one at a time. */
+/* The way to the engine. The calls may block; request and start come from one worker thread of the console's own, look
+ * from another. */
 struct console_link {
     void *owner;
     /* Ask the engine (docs/socket.md). Takes ownership of `request`; *answer is the "ok" member, the caller's, or NULL
@@ -14,6 +15,8 @@ struct console_link {
     enum err (*request)(void *owner, json_t *request, json_t **answer, struct err_info *info);
     /* Start an engine where none is alive, and wait until it answers. NULL: the console cannot. */
     enum err (*start)(void *owner, struct err_info *info);
+    /* As request, for what is only looked at: answers within a second, or fails. NULL: nobody can be asked. */
+    enum err (*look)(void *owner, json_t *request, json_t **answer, struct err_info *info);
     const char *theme; /* NULL: $DOGWATCH_THEME, else "dark" */
 };
 

@@ -54,6 +54,7 @@ struct console {
     console_ask *ask;
     void *ask_owner;
     int64_t last_ticket, start_ticket;
+    size_t range;
     VEC(int64_t) running; /* jobs that were running at the last look */
     bool over, repaint;
 };
@@ -179,6 +180,11 @@ int64_t console_ask_engine(struct console *console, json_t *request)
 struct action_dialog **console_action_dialog(struct console *console)
 {
     return &console->asked;
+}
+
+size_t *console_range(struct console *console)
+{
+    return &console->range;
 }
 
 void console_quit(struct console *console)

@@ -59,6 +59,8 @@ struct view *console_top(const struct console *console);
 size_t console_depth(const struct console *console);
 struct view *console_view(const struct console *console, size_t index);
 void console_quit(struct console *console);
+/* Which time charts go back, chosen last on any page; an index of page_ranges. */
+size_t *console_range(struct console *console);
 /* All key tables that are active now. Returns how many. */
 #define CONSOLE_KEYMAPS_MAX 6
 size_t console_keymaps(struct console *console, const struct keymap **maps);

@@ -37,6 +37,7 @@ struct data {
     /* the thread's own */
     struct store_reader *reader;
     struct log_follower *logs;
+    struct newest *newest;
     struct wish now;
     struct sparks *known; /* what was handed over last */
     int64_t sparks_mono_us, history_mono_us;
@@ -153,7 +154,7 @@ static void read_sparks(struct data *data, bool changed, bool wish_is_new, struc
     bool again = changed && now_us - data->sparks_mono_us >= SERIES_AGAIN_US;
     if (data->now.spark_count == 0 || (!again && !wish_is_new))
         return;
-    fresh->sparks = fetch_sparks(data->state_dir, &data->now, data->known, again);
+    fresh->sparks = fetch_sparks(data->state_dir, data->newest, &data->now, data->known, again);
     sparks_free(data->known);
     data->known = xcalloc(1, sizeof *data->known);
     data->known->kind = fresh->sparks->kind;
@@ -169,7 +170,7 @@ static void read_history(struct data *data, bool changed, bool wish_is_new, stru
     bool again = changed && now_us - data->history_mono_us >= SERIES_AGAIN_US;
     if (!data->now.history || (!again && !wish_is_new))
         return;
-    fresh->history = fetch_history(data->state_dir, &data->now.history_of, data->now.range_us);
+    fresh->history = fetch_history(data->state_dir, data->newest, &data->now.history_of, data->now.range_us);
     data->history_mono_us = now_us;
 }
 
@@ -265,7 +266,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct data *data_start(const char *state_dir, int wake_fd)
+struct data *data_start(const char *state_dir, const struct console_link *link, int wake_fd)
 {
     struct data *data = xcalloc(1, sizeof *data);
     data->state_dir = xstrdup(state_dir);
@@ -273,6 +274,7 @@ struct data *data_start(const char *state_dir, int wake_fd)
     data->nudge_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     data->notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     data->logs = log_follower_new(state_dir);
+    data->newest = newest_new(link);
     pthread_mutex_init(&data->mutex, NULL);
     if (pthread_create(&data->thread, NULL, run, data) != 0)
         abort(); /* no threads: nothing could ever be shown */
@@ -292,6 +294,7 @@ void data_stop(struct data *data)
     snapshot_free(data->spare);
     store_reader_close(data->reader);
     log_follower_free(data->logs);
+    newest_free(data->newest);
     sparks_free(data->known);
     close(data->nudge_fd);
     if (data->notify_fd >= 0)

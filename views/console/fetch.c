@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { JOBS_KEPT = 200, EVENTS_OF_ALL = 1000, EVENTS_OF_ONE = 50, HISTORY_POINTS = 240 };
+/* An hour at ten seconds, three at a minute, a day at five minutes, a week at an hour: as fine as it is stored. */
+enum { HISTORY_POINTS = 360 };
+enum { JOBS_KEPT = 200, EVENTS_OF_ALL = 1000, EVENTS_OF_ONE = 50 };
 
 struct job_list *fetch_jobs(struct store_reader *reader)
 {
@@ -54,7 +56,7 @@ struct job_detail *fetch_job(struct store_reader *reader, int64_t id)
     return NULL;
 }
 
-struct history *fetch_history(const char *state_dir, const struct subject *of, int64_t range_us)
+struct history *fetch_history(const char *state_dir, struct newest *newest, const struct subject *of, int64_t range_us)
 {
     int64_t now_us = clock_wall_us();
     struct history *history = xcalloc(1, sizeof *history);
@@ -65,24 +67,51 @@ struct history *fetch_history(const char *state_dir, const struct subject *of, i
         series_points_free(&history->points);
         history->points = (struct series_points){0};
     }
+    newest_merge(newest, of->kind, of->key, -1, range_us, now_us, &history->points);
     return history;
 }
 
 /* --- sparklines --- */
 
-static void fetch_spark(const char *state_dir, enum object_kind kind, struct spark *spark)
+#define SPARK_STEP_US (SPARK_RANGE_US / SPARK_POINTS)
+
+/* Means over whole minutes, the last one begun: a line that moves once a minute, not with every sample. */
+static void condense(const struct series_points *points, int64_t now_us, struct spark *spark)
+{
+    double sums[SPARK_POINTS] = {0};
+    size_t counts[SPARK_POINTS] = {0};
+    int64_t last = now_us / SPARK_STEP_US;
+    for (size_t i = 0; i < points->count; i++) {
+        int64_t slot = SPARK_POINTS - 1 + (points->first_us + (int64_t)i * points->step_us - 1) / SPARK_STEP_US - last;
+        double value = points->values[i * points->columns];
+        slot = slot == SPARK_POINTS ? SPARK_POINTS - 1 : slot; /* a step may end a little after now */
+        if (slot < 0 || slot > SPARK_POINTS || !isfinite(value))
+            continue;
+        sums[slot] += value;
+        counts[slot]++;
+    }
+    for (size_t i = 0; i < SPARK_POINTS; i++)
+        spark->values[i] = counts[i] ? sums[i] / (double)counts[i] : (double)NAN;
+    spark->count = SPARK_POINTS;
+}
+
+static void fetch_spark(const char *state_dir, struct newest *newest, enum object_kind kind, struct spark *spark)
 {
     struct series_points points = {0};
     int64_t now_us = clock_wall_us();
     int metric = metric_find(kind, "cpu_pct");
-    if (metric >= 0 && series_fetch(state_dir, kind, spark->key, metric, SERIES_AVERAGE, now_us - SPARK_RANGE_US,
-                           now_us, SPARK_POINTS, &points, NULL) == ERR_OK)
-        for (size_t i = points.count > SPARK_POINTS ? points.count - SPARK_POINTS : 0; i < points.count; i++)
-            spark->values[spark->count++] = points.values[i * points.columns];
+    if (metric < 0)
+        return;
+    (void)series_fetch(
+        state_dir, kind, spark->key, metric, SERIES_AVERAGE, now_us - SPARK_RANGE_US, now_us, 0, &points, NULL);
+    newest_merge(newest, kind, spark->key, metric, SPARK_RANGE_US, now_us, &points);
+    if (points.count > 0)
+        condense(&points, now_us, spark);
     series_points_free(&points);
 }
 
-struct sparks *fetch_sparks(const char *state_dir, const struct wish *wish, const struct sparks *known, bool again)
+struct sparks *fetch_sparks(
+    const char *state_dir, struct newest *newest, const struct wish *wish, const struct sparks *known, bool again)
 {
     struct sparks *sparks = xcalloc(1, sizeof *sparks);
     sparks->kind = wish->spark_kind;
@@ -94,7 +123,7 @@ struct sparks *fetch_sparks(const char *state_dir, const struct wish *wish, cons
             continue;
         }
         str_copy(spark->key, sizeof spark->key, wish->spark_keys[i]);
-        fetch_spark(state_dir, wish->spark_kind, spark);
+        fetch_spark(state_dir, newest, wish->spark_kind, spark);
     }
     return sparks;
 }

@@ -25,6 +25,7 @@ static const struct keymap page_keymap = KEYMAP("Page", bindings);
 
 const struct page_range page_ranges[PAGE_RANGES] = {
     {"30 min", 30 * 60},
+    {"1 h", 3600},
     {"3 h", 3 * 3600},
     {"24 h", 24 * 3600},
     {"7 days", 7 * 24 * 3600},
@@ -53,7 +54,6 @@ struct view *page_new(struct console *console, const struct subject *subject)
     page->view = (struct view){.ops = &page_ops, .console = console};
     page->screen = screens[subject->kind];
     page->subject = *subject;
-    page->range = 1;
     page->log = text_new(LOG_LINES + 1);
     page->events = text_new(EVENT_LINES + 1);
     text_set_follow(page->log, true);
@@ -87,6 +87,11 @@ static const char *page_crumb(struct view *view)
 }
 
 /* --- data --- */
+
+const struct page_range *page_range(const struct page *page)
+{
+    return &page_ranges[*console_range(page->view.console)];
+}
 
 const void *page_object(const struct page *page)
 {
@@ -124,12 +129,12 @@ static void page_update(struct view *view)
 
 static void page_wish(struct view *view, struct wish *wish)
 {
-    struct page *page = (struct page *)view;
+    const struct page *page = (const struct page *)view;
     if (page->rows)
         rows_wish(page->rows, wish);
     wish->history = true;
     wish->history_of = page->subject;
-    wish->range_us = page_ranges[page->range].seconds * INT64_C(1000000);
+    wish->range_us = page_range(page)->seconds * INT64_C(1000000);
     wish->events = true;
     wish->events_of = page->subject;
     if (page->screen->has_log)
@@ -157,6 +162,7 @@ static void open_child(struct page *page)
 
 static void run_command(struct page *page, int command)
 {
+    size_t *range = console_range(page->view.console);
     switch ((enum command)command) {
     case PAGE_NEXT:
         page->focus = (page->focus + 1) % page->pane_count;
@@ -165,10 +171,10 @@ static void run_command(struct page *page, int command)
         page->focus = (page->focus + page->pane_count - 1) % page->pane_count;
         break;
     case PAGE_WIDER:
-        page->range += page->range + 1 < PAGE_RANGES;
+        *range += *range + 1 < PAGE_RANGES;
         break;
     case PAGE_NARROWER:
-        page->range -= page->range > 0;
+        *range -= *range > 0;
         break;
     case PAGE_OPEN:
         open_child(page);

@@ -15,7 +15,7 @@ enum {
     CHART_ROWS = 6,
     FIELDS_MAX = 24,
     FIELD_SIZE = 2 * COLUMN_TEXT_SIZE + 16,
-    POINTS_MAX = 512
+    POINTS_MAX = 1024
 };
 
 /* --- state and fields --- */
@@ -199,7 +199,7 @@ static const struct history *history_of(const struct page *page)
 {
     const struct history *history = console_picture(page->view.console)->history;
     bool ours = history && subject_is(&history->of, &page->subject) &&
-                history->range_us == page_ranges[page->range].seconds * INT64_C(1000000);
+                history->range_us == page_range(page)->seconds * INT64_C(1000000);
     return ours ? history : NULL;
 }
 
@@ -213,7 +213,7 @@ static void draw_charts(const struct page *page, const void *object, struct area
     if (area.height < 2)
         return;
     area_hline(area, 0, ROLE_BORDER);
-    area_textf(area, 2, 0, ROLE_DIM, " last %s  + − ", page_ranges[page->range].name);
+    area_textf(area, 2, 0, ROLE_DIM, " last %s  + − ", page_range(page)->name);
     struct area grid = area_sub(area, 0, 1, area.width, area.height - 1);
     if (!history || history->points.count == 0) {
         layout_empty(

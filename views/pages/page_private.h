@@ -6,7 +6,7 @@
 #include "views/console/rows.h"
 #include "views/pages/page.h"
 
-enum { PAGE_RANGES = 4, PANES_MAX = 3 };
+enum { PAGE_RANGES = 5, PANES_MAX = 3 };
 
 struct page_range {
     const char *name;
@@ -30,10 +30,10 @@ struct page {
     uint64_t log_serial, events_serial; /* of the pieces that are in the texts */
     struct pane panes[PANES_MAX];
     size_t pane_count, focus;
-    size_t range;
 };
 
-const void *page_object(const struct page *page); /* NULL: gone, or not read yet */
+const struct page_range *page_range(const struct page *page); /* what its charts show */
+const void *page_object(const struct page *page);             /* NULL: gone, or not read yet */
 void page_draw(struct view *view, struct area area);
 
 #endif

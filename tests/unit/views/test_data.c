@@ -30,7 +30,7 @@ static struct reading *reading_new(bool with_store)
     struct synthetic what = {.environment = "test", .hosts = 3, .sites = 4, .now_us = clock_wall_us()};
     if (with_store)
         synthetic_store_write(reading->dir, &what);
-    reading->data = data_start(reading->dir, reading->wake_fd);
+    reading->data = data_start(reading->dir, NULL, reading->wake_fd);
     return reading;
 }
 

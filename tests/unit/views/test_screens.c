@@ -11,7 +11,7 @@ static const char site_key[] = "library0003.example", container_key[] = "host05/
 static void show_all(struct stage *stage, enum object_kind kind, const char *key)
 {
     struct picture fresh = {.snapshot = synthetic_snapshot(&small_fleet),
-        .history = kind == KIND_COUNT ? NULL : some_history(kind, key, 3 * 3600),
+        .history = kind == KIND_COUNT ? NULL : some_history(kind, key, 30 * 60),
         .logs = some_log(kind, key),
         .events = some_events(kind, key)};
     console_update(stage->console, &fresh);
