@@ -25,10 +25,10 @@ static void close_link(struct host_link *link)
 {
     helper_free(link->helper);
     connection_free(link->connection);
-    host_route_free(link->route);
+    target_free(link->target);
     link->helper = NULL;
     link->connection = NULL;
-    link->route = NULL;
+    link->target = NULL;
     link->renew_id = 0;
 }
 
@@ -59,12 +59,12 @@ bool step_is_linked(struct step_context *context, const char *host)
     return is_alive(find_link(context, host));
 }
 
-static enum err make_route(struct step_context *context, struct host_link *link, struct err_info *info)
+static enum err find_target(struct step_context *context, struct host_link *link, struct err_info *info)
 {
     const struct jobs_config *config = context->config;
     const struct fleet *fleet = config->fleet_hold(config->fleet_owner);
     const struct host_def *def = fleet_host(fleet, link->host);
-    enum err err = def ? host_route_new(fleet, def, config->state_dir, "operator", &link->route, info)
+    enum err err = def ? target_for_engine(fleet, def, config->state_dir, "operator", &link->target, info)
                        : err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files any more", link->host);
     config->fleet_release(config->fleet_owner, fleet);
     return err;
@@ -73,9 +73,9 @@ static enum err make_route(struct step_context *context, struct host_link *link,
 static enum err open_link(struct step_context *context, struct host_link *link, struct err_info *info)
 {
     close_link(link);
-    enum err err = make_route(context, link, info);
+    enum err err = find_target(context, link, info);
     if (!err)
-        err = remote_dial(host_route_target(link->route), DIAL_TIMEOUT_US, context->leave_fd, &link->connection, info);
+        err = remote_dial(target_address(link->target), DIAL_TIMEOUT_US, context->leave_fd, &link->connection, info);
     if (!err)
         err = helper_open(link->connection, "operator", HELPER_IDLE_S, HELLO_TIMEOUT_US, &link->helper, info);
     if (err)

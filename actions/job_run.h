@@ -7,12 +7,12 @@
 
 #include "actions/jobs.h"
 #include "actions/step.h"
-#include "collectors/host_route.h"
+#include "remote/target.h"
 #include "store/jobs.h"
 
 struct host_link { /* the job's own connection to one host: job_ask.c */
     char host[NAME_SIZE];
-    struct host_route *route;
+    struct target *target;
     struct connection *connection;
     struct helper *helper;
     int64_t renew_id; /* the lease.renew or lease.take that is on its way; 0: none */

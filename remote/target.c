@@ -22,8 +22,8 @@ struct target {
 static enum err add_hop(struct target *target, const struct host_def *host, const char *user, struct err_info *info)
 {
     if (target->count == REMOTE_JUMP_MAX + 1)
-        return err_set(
-            info, ERR_INVALID, "%s: more than %d jump hosts in a row", target->hops[0].name, REMOTE_JUMP_MAX);
+        return err_set(info, ERR_INVALID, "%s: more than %d jump hosts in a row, or a ring of them",
+            target->hops[0].name, REMOTE_JUMP_MAX);
     size_t at = target->count++;
     struct hop *hop = &target->hops[at];
     *hop = (struct hop){
@@ -60,7 +60,7 @@ static enum err build(const struct fleet *fleet, const struct host_def *host, co
     const char *home = getenv("HOME");
     target->identity_file = identity_file;
     target->ours = paths_join(state_dir, "known_hosts");
-    target->user_file = home && *home ? paths_join(home, ".ssh/known_hosts") : NULL;
+    target->user_file = home && home[0] == '/' ? paths_join(home, ".ssh/known_hosts") : NULL;
     enum err err = add_chain(target, fleet, host, user, info);
     if (err)
         target_free(target);

@@ -7,7 +7,6 @@
 
 #include "actions/jobs.h"
 #include "base/clock.h"
-#include "collectors/host_route.h"
 #include "remote/keys.h"
 #include "remote/known_hosts.h"
 #include "store/reader.h"

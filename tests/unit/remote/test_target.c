@@ -84,11 +84,90 @@ static void a_person_logs_in_with_a_login_of_their_own(void **state)
     setting_close(&setting);
 }
 
+static void four_jumps_are_not_too_many(void **state)
+{
+    (void)state;
+    struct setting setting;
+    setting_open(&setting, "hosts:\n"
+                           "  a: { address: 192.0.2.1, jump: b }\n"
+                           "  b: { address: 192.0.2.2, jump: c }\n"
+                           "  c: { address: 192.0.2.3, jump: d }\n"
+                           "  d: { address: 192.0.2.4, jump: e }\n"
+                           "  e: { address: 192.0.2.5 }\n");
+    struct target *target;
+    const struct host_def *host = fleet_host(setting.fleet, "a");
+    assert_ok(
+        target_for_engine(setting.fleet, host, setting.directory, "viewer", &target, &setting.info), &setting.info);
+    assert_string_equal(target_address(target)->jump->jump->jump->jump->name, "e");
+    target_free(target);
+    setting_close(&setting);
+}
+
+/* Fleet files are checked for these when they are read; here they are made by hand. `jumps`: of hosts a, b, c… */
+static void assert_refused(const char *const *jumps, size_t count, const char *says)
+{
+    struct fleet fleet = {0};
+    struct err_info info = {0};
+    char *directory = test_dir_new();
+    struct target *target = (struct target *)1;
+    for (size_t i = 0; i < count; i++)
+        *(struct host_def *)vec_add(&fleet.hosts) = (struct host_def){.name = xasprintf("%c", 'a' + (int)i),
+            .address = "192.0.2.1",
+            .port = 22,
+            .user = "dogwatch",
+            .jump = jumps[i] ? xstrdup(jumps[i]) : NULL};
+    assert_int_equal(
+        target_for_engine(&fleet, &fleet.hosts.items[0], directory, "viewer", &target, &info), ERR_INVALID);
+    assert_null(target);
+    assert_says(&info, says);
+    vec_each (&fleet.hosts, struct host_def, host) {
+        free(host->name);
+        free(host->jump);
+    }
+    vec_free(&fleet.hosts);
+    test_dir_free(directory);
+}
+
+static void rings_and_unknown_jumps_are_refused(void **state)
+{
+    (void)state;
+    assert_refused((const char *const[]){"b", "a"}, 2, "ring");
+    assert_refused((const char *const[]){"a"}, 1, "ring");
+    assert_refused((const char *const[]){"nowhere"}, 1, "nowhere");
+    assert_refused((const char *const[]){"b", "c", "d", "e", "f", NULL}, 6, "more than 4 jump hosts");
+}
+
+static void without_a_home_the_users_known_hosts_are_not_read(void **state)
+{
+    (void)state;
+    struct setting setting;
+    setting_open(&setting, "hosts: { gate: { address: 192.0.2.1 } }\n");
+    const struct host_def *host = fleet_host(setting.fleet, "gate");
+    struct target *target;
+    setenv("HOME", "/home/keeper", 1);
+    assert_ok(
+        target_for_engine(setting.fleet, host, setting.directory, "viewer", &target, &setting.info), &setting.info);
+    assert_string_equal(target_address(target)->known_hosts.user, "/home/keeper/.ssh/known_hosts");
+    assert_true(str_ends(target_address(target)->known_hosts.ours, "/known_hosts"));
+    assert_null(target_address(target)->pinned_fingerprint);
+    assert_null(target_jump(target));
+    target_free(target);
+    unsetenv("HOME");
+    assert_ok(
+        target_for_engine(setting.fleet, host, setting.directory, "viewer", &target, &setting.info), &setting.info);
+    assert_null(target_address(target)->known_hosts.user);
+    target_free(target);
+    setting_close(&setting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jumps_of_the_fleet_become_a_chain_each_with_its_own_user),
         cmocka_unit_test(a_person_logs_in_with_a_login_of_their_own),
+        cmocka_unit_test(four_jumps_are_not_too_many),
+        cmocka_unit_test(rings_and_unknown_jumps_are_refused),
+        cmocka_unit_test(without_a_home_the_users_known_hosts_are_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
