@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cli.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/paths.h"
 #include "engine/client.h"
 #include "engine/spawn.h"
@@ -70,14 +72,35 @@ static enum err start(void *owner, struct err_info *info)
     return spawn_engine(way->fleet_dir, way->state_dir, SPAWN_TIMEOUT_US, NULL, info);
 }
 
+/* What a person does first; NULL where there are fleet files. */
+static char *welcome(const char *fleet_dir)
+{
+    char *path = paths_join(fleet_dir, "fleet.yaml");
+    bool begun = access(path, F_OK) == 0;
+    free(path);
+    return begun ? NULL
+                 : xasprintf("dogwatch does not know any host yet\n\n"
+                             "  dogwatch host add USER@ADDRESS   adds one; you log in with your own key\n"
+                             "  dogwatch host add --help         ports, jump hosts, roles\n"
+                             "  dogwatch --fleet DIR             where there are fleet files already\n\n"
+                             "The fleet files will be in %s",
+                       fleet_dir);
+}
+
 static enum err open_console(struct way *way, bool no_engine, const char *theme, struct err_info *info)
 {
     struct err_info why = {0};
-    struct console_link link = {
-        .owner = way, .request = request, .start = no_engine ? NULL : start, .look = look, .theme = theme};
-    if (!no_engine && start(way, &why) != ERR_OK)
+    struct console_link link = {.owner = way, .request = request, .look = look, .theme = theme};
+    char *first_words = welcome(way->fleet_dir);
+    link.welcome = first_words;
+    link.start = no_engine ? NULL : start;
+    if (!no_engine && start(way, &why) != ERR_OK && !first_words) {
         fprintf(stderr, "dogwatch: no engine: %s\n", why.message);
-    return console_run(way->state_dir, &link, info);
+        link.trouble = why.message;
+    }
+    enum err result = console_run(way->state_dir, &link, info);
+    free(first_words);
+    return result;
 }
 
 int console_main(int argc, char **argv)

@@ -144,9 +144,23 @@ void layout_status(struct area area, unsigned style, const char *message, unsign
 
 /* --- bodies */
 
+static int widest_indented(const char *message)
+{
+    int widest = 0;
+    for (const char *at = message; *at; at += at[0] == '\n') {
+        size_t length = strcspn(at, "\n");
+        char line[512];
+        str_format(line, sizeof line, "%.*s", (int)length, at);
+        int columns = str_starts(line, "  ") ? text_columns(line) : 0;
+        widest = columns > widest ? columns : widest;
+        at += length;
+    }
+    return widest;
+}
+
 void layout_empty(struct area area, unsigned style, const char *message)
 {
-    int rows = 1;
+    int rows = 1, widest = widest_indented(message);
     for (const char *at = message; *at; at++)
         rows += *at == '\n';
     int y = rows < area.height ? (area.height - rows) / 2 : 0;
@@ -154,7 +168,10 @@ void layout_empty(struct area area, unsigned style, const char *message)
         char line[512];
         size_t length = strcspn(at, "\n");
         str_format(line, sizeof line, "%.*s", (int)length, at);
-        area_fit(area, 0, y, area.width, CELLS_CENTER, style, line);
+        if (str_starts(line, "  ") && widest <= area.width)
+            area_text(area, (area.width - widest) / 2, y, style, line);
+        else
+            area_fit(area, 0, y, area.width, CELLS_CENTER, style, line);
         at = at[length] ? at + length + 1 : NULL;
     }
 }

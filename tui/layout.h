@@ -31,7 +31,8 @@ void layout_footer(struct area area, const struct keymap *const *maps, size_t co
 /* One line: message at the left, `right` at the right (either may be NULL); the message is cut first. */
 void layout_status(struct area area, unsigned style, const char *message, unsigned right_style, const char *right);
 
-/* Several lines in the middle of an otherwise empty area: what is (not) here, and what to do. '\n' separates lines. */
+/* Several lines in the middle of an otherwise empty area: what is (not) here, and what to do. '\n' separates lines;
+ * those that begin with two blanks stand below one another. */
 void layout_empty(struct area area, unsigned style, const char *message);
 
 /* "name  value" rows of an object's page, names right-aligned in a common width. Returns the rows used. */

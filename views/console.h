@@ -17,7 +17,9 @@ struct console_link {
     enum err (*start)(void *owner, struct err_info *info);
     /* As request, for what is only looked at: answers within a second, or fails. NULL: nobody can be asked. */
     enum err (*look)(void *owner, json_t *request, json_t **answer, struct err_info *info);
-    const char *theme; /* NULL: $DOGWATCH_THEME, else "dark" */
+    const char *welcome; /* what to do where there is no fleet yet, shown while there is no store; NULL: there is one */
+    const char *trouble; /* shown at first: why no engine could be started; NULL */
+    const char *theme;   /* NULL: $DOGWATCH_THEME, else "dark" */
 };
 
 /* Run until the person quits or the terminal is gone (both ERR_OK). A store that does not exist yet is waited for, with

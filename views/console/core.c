@@ -55,6 +55,7 @@ struct console {
     void *ask_owner;
     int64_t last_ticket, start_ticket;
     size_t range;
+    char *welcome;
     VEC(int64_t) running; /* jobs that were running at the last look */
     bool over, repaint;
 };
@@ -87,6 +88,7 @@ void console_free(struct console *console)
     free_views(console);
     vec_free(&console->stack);
     vec_free(&console->running);
+    free(console->welcome);
     input_free(console->palette);
     input_free(console->filter);
     dialog_free(console->dialog);
@@ -95,7 +97,18 @@ void console_free(struct console *console)
     free(console);
 }
 
+void console_set_welcome(struct console *console, const char *welcome)
+{
+    xstr_set(&console->welcome, welcome);
+    console_update(console, NULL);
+}
+
 /* --- for views --- */
+
+const char *console_welcome(const struct console *console)
+{
+    return console->picture.snapshot ? NULL : console->welcome;
+}
 
 const struct picture *console_picture(const struct console *console)
 {
@@ -421,17 +434,21 @@ void console_key(struct console *console, int key)
 
 static void draw_status(struct console *console, struct area area)
 {
-    char alarm[512];
+    char alarm[VIEW_WHY_SIZE];
     unsigned style;
+    struct view *top = console_top(console);
     if (console->typing) {
         input_draw(console->typing, area);
         return;
     }
     header_alarm(console, &style, alarm);
-    if (console->message[0])
+    if (console->message[0]) {
         layout_status(area, console->message_style, console->message, ROLE_NORMAL, NULL);
-    else
-        layout_status(area, style, alarm, ROLE_NORMAL, NULL);
+        return;
+    }
+    if (!alarm[0] && top->ops->why)
+        style = top->ops->why(top, alarm);
+    layout_status(area, style, alarm, ROLE_NORMAL, NULL);
 }
 
 void console_draw(struct console *console, struct cells *cells)

@@ -16,6 +16,8 @@ typedef void console_ask(void *owner, int64_t ticket, json_t *request);
 
 struct console *console_new(console_ask *ask, void *ask_owner); /* begins with the view of sites */
 void console_free(struct console *console);
+/* What stands in the place of everything while there is no store; copied, NULL: why the store cannot be read. */
+void console_set_welcome(struct console *console, const char *welcome);
 
 /* Merge new pieces (what was replaced is in `fresh` or freed), and look at the clock. fresh may be NULL: only time has
  * passed. */
@@ -68,6 +70,7 @@ extern const struct keymap console_keymap;
 
 /* The two lines at the top; views/console/header.c. */
 void header_draw(struct console *console, struct area title, struct area counts);
+const char *console_welcome(const struct console *console); /* NULL unless it is to be shown now */
 /* What must not be overlooked (store unreadable, engine silent), else "". */
 const char *header_alarm(struct console *console, unsigned *style, char out[512]);
 

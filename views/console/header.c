@@ -159,7 +159,10 @@ const char *header_alarm(struct console *console, unsigned *style, char out[512]
     char age[FORMAT_SIZE];
     out[0] = '\0';
     *style = ROLE_CRITICAL;
-    if (picture->problem && picture->problem[0]) {
+    if (console_welcome(console)) {
+        str_copy(out, 512, "E starts the engine once there is a host; q leaves");
+        *style = ROLE_DIM;
+    } else if (picture->problem && picture->problem[0]) {
         str_format(out, 512, "✖ %s – E starts the engine", picture->problem);
     } else if (picture->snapshot && picture->snapshot->engine_at_us == 0) {
         str_copy(out, 512, "? the engine has not written yet: it begins with its first round");

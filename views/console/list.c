@@ -93,7 +93,9 @@ static void list_update(struct view *view)
     bool all = list->scope.kind == KIND_COUNT;
     const char *empty = all ? list->screen->empty : list->screen->empty_scope;
     if (!picture->snapshot)
-        empty = picture->problem && picture->problem[0] ? picture->problem : "reading the store…";
+        empty = console_welcome(view->console)            ? console_welcome(view->console)
+                : picture->problem && picture->problem[0] ? picture->problem
+                                                          : "reading the store…";
     table_set_empty(rows_table(list->rows), empty);
 }
 
@@ -197,6 +199,22 @@ static bool list_selected(struct view *view, struct subject *out)
     return rows_selected(((struct list *)view)->rows, out);
 }
 
+static unsigned list_why(struct view *view, char out[VIEW_WHY_SIZE])
+{
+    struct list *list = (struct list *)view;
+    const void *object = rows_selected_object(list->rows);
+    struct subject subject;
+    out[0] = '\0';
+    if (list->screen->kind == ROWS_JOBS || list->screen->kind == ROWS_TIMELINE) {
+        const struct job_record *job = object;
+        const struct event *event = object;
+        if (object)
+            str_copy(out, VIEW_WHY_SIZE, list->screen->kind == ROWS_JOBS ? job->message : event->text);
+        return ROLE_DIM;
+    }
+    return rows_selected(list->rows, &subject) ? objects_why(view->console, &subject, out) : ROLE_NORMAL;
+}
+
 static size_t list_marked(struct view *view)
 {
     return table_mark_count(rows_table(((struct list *)view)->rows));
@@ -228,6 +246,7 @@ static const struct view_ops list_ops = {
     .back = list_back,
     .filter = list_filter,
     .selected = list_selected,
+    .why = list_why,
     .marked = list_marked,
     .keymaps = list_keymaps,
 };

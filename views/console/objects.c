@@ -150,3 +150,69 @@ bool objects_key(struct console *console, int key)
         console_push(console, logs_new(console, &subject));
     return true;
 }
+
+/* --- why --- */
+
+static void why_host(const struct snapshot *snapshot, const char *name, struct freshness freshness, char *out)
+{
+    const struct host_state *host = snapshot_host(snapshot, name);
+    const char *reason = host ? shown_host_reason(host, freshness) : "";
+    if (reason[0])
+        str_format(out, VIEW_WHY_SIZE, "%s: %s", name, reason);
+}
+
+static enum concern why_site(
+    const struct snapshot *snapshot, const struct site_state *site, struct freshness freshness, char *out)
+{
+    enum concern concern = shown_site(site, freshness).concern;
+    if (concern == CONCERN_UNKNOWN)
+        why_host(snapshot, site->host, freshness, out);
+    else if (site->drift[0])
+        str_format(out, VIEW_WHY_SIZE, "%s: %s", site->name, site->drift);
+    return concern == CONCERN_OK && site->drift[0] ? CONCERN_WARNING : concern;
+}
+
+static enum concern why_container(
+    const struct snapshot *snapshot, const struct container_state *container, struct freshness freshness, char *out)
+{
+    enum concern concern = shown_container(container, freshness).concern;
+    bool ended = container->state == RUN_EXITED || container->state == RUN_DEAD;
+    if (concern == CONCERN_UNKNOWN)
+        why_host(snapshot, container->host, freshness, out);
+    else if (ended)
+        str_format(out, VIEW_WHY_SIZE, "%s ended with exit code %d%s", container->name, container->exit_code,
+            container->oom_killed ? ": out of memory" : "");
+    else if (container->state == RUN_RUNNING && container->health == HEALTH_UNHEALTHY)
+        str_format(out, VIEW_WHY_SIZE, "%s runs, but its health check fails: l shows its log", container->name);
+    return concern;
+}
+
+static enum concern why_volume(
+    const struct snapshot *snapshot, const struct volume_state *volume, struct freshness freshness, char *out)
+{
+    enum concern concern = shown_volume(volume, freshness).concern;
+    if (concern == CONCERN_UNKNOWN)
+        why_host(snapshot, volume->host, freshness, out);
+    else if (concern == CONCERN_WARNING)
+        str_format(out, VIEW_WHY_SIZE, "%s: hardly any space is left below it on %s", volume->name, volume->host);
+    return concern;
+}
+
+unsigned objects_why(struct console *console, const struct subject *subject, char out[VIEW_WHY_SIZE])
+{
+    const struct snapshot *snapshot = console_picture(console)->snapshot;
+    struct freshness freshness = console_freshness(console);
+    enum concern concern = CONCERN_UNKNOWN;
+    out[0] = '\0';
+    if (!snapshot || !objects_exists(console, subject))
+        return ROLE_NORMAL;
+    if (subject->kind == KIND_HOST)
+        why_host(snapshot, subject->key, freshness, out);
+    else if (subject->kind == KIND_SITE)
+        concern = why_site(snapshot, snapshot_site(snapshot, subject->key), freshness, out);
+    else if (subject->kind == KIND_CONTAINER)
+        concern = why_container(snapshot, snapshot_container(snapshot, subject->key), freshness, out);
+    else if (subject->kind == KIND_VOLUME)
+        concern = why_volume(snapshot, snapshot_volume(snapshot, subject->key), freshness, out);
+    return concern_style(concern);
+}

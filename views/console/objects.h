@@ -16,6 +16,10 @@ void objects_open(struct console *console, const struct subject *subject);
 struct action;
 void objects_act(struct console *console, const struct action *action);
 
+/* Why an object is as it is: the reason of a host that is not reached, what differs from what should be, how a
+ * container ended. As view_ops.why. */
+unsigned objects_why(struct console *console, const struct subject *subject, char out[VIEW_WHY_SIZE]);
+
 /* The name of the site an object belongs to, "" where it belongs to none or is not there any more. Borrowed. */
 const char *objects_site(const struct console *console, const struct subject *subject);
 bool objects_exists(const struct console *console, const struct subject *subject);

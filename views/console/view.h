@@ -10,6 +10,8 @@
 struct console;
 struct view;
 
+#define VIEW_WHY_SIZE 512
+
 struct view_ops {
     /* The stable word for this kind of view, as in the palette. */
     const char *name;
@@ -29,6 +31,9 @@ struct view_ops {
     enum err (*filter)(struct view *view, const char *text, struct err_info *info);
     /* The object that actions are for, by ID. False where there is none. NULL: never one. */
     bool (*selected)(struct view *view, struct subject *out);
+    /* One line about what is selected, for the status row: why it is as it is, or words its columns cut; "" or not. Not
+     * sanitised. Returns its style. NULL: nothing to say. */
+    unsigned (*why)(struct view *view, char out[VIEW_WHY_SIZE]);
     /* How many rows are marked. NULL: none ever. */
     size_t (*marked)(struct view *view);
     /* Key tables for footer and help, most particular first. Returns how many of the `max` were filled. */

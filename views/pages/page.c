@@ -226,6 +226,13 @@ static bool page_selected(struct view *view, struct subject *out)
     return true;
 }
 
+static unsigned page_why(struct view *view, char out[VIEW_WHY_SIZE])
+{
+    struct subject subject;
+    (void)page_selected(view, &subject);
+    return objects_why(view->console, &subject, out);
+}
+
 static size_t page_marked(struct view *view)
 {
     struct page *page = (struct page *)view;
@@ -254,6 +261,7 @@ static const struct view_ops page_ops = {
     .back = page_back,
     .filter = page_filter,
     .selected = page_selected,
+    .why = page_why,
     .marked = page_marked,
     .keymaps = page_keymaps,
 };

@@ -397,6 +397,35 @@ static void unreadable_store_is_told_of(void **state)
     stage_free(stage);
 }
 
+static void status_row_says_why_the_selected_one_is_as_it_is(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_keys(stage, "1 / h o s t 0 2 Enter");
+    assert_shows(stage, "\nhost02: no answer within");
+    stage_keys(stage, "3 / e x i t e d Enter");
+    assert_shows(stage, "ended with exit code 137");
+    stage_keys(stage, "2 / h o s t 0 2 Enter"); /* a site is unknown because its host is */
+    assert_shows(stage, "? unknown");
+    assert_shows(stage, "\nhost02: no answer within");
+    stage_free(stage);
+}
+
+static void without_a_fleet_it_says_what_to_do_first(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(80, 24);
+    struct picture fresh = {.problem = xstrdup("no store at /nowhere")};
+    console_update(stage->console, &fresh);
+    console_set_welcome(stage->console, "first\n  dogwatch host add USER@ADDRESS");
+    assert_shows(stage, "dogwatch host add USER@ADDRESS");
+    assert_hides(stage, "no store at");
+    stage_show(stage, synthetic_snapshot(&small_fleet)); /* there is one now */
+    assert_hides(stage, "dogwatch host add");
+    picture_clear(&fresh);
+    stage_free(stage);
+}
+
 static void only_rows_on_screen_are_wished_for(void **state)
 {
     (void)state;
@@ -472,6 +501,8 @@ int main(void)
         cmocka_unit_test(job_that_ends_elsewhere_is_told_of),
         cmocka_unit_test(silent_engine_is_loud_and_makes_everything_unknown),
         cmocka_unit_test(unreadable_store_is_told_of),
+        cmocka_unit_test(status_row_says_why_the_selected_one_is_as_it_is),
+        cmocka_unit_test(without_a_fleet_it_says_what_to_do_first),
         cmocka_unit_test(only_rows_on_screen_are_wished_for),
         cmocka_unit_test(history_of_another_object_is_not_shown),
         cmocka_unit_test(keys_never_conflict_on_any_screen),
