@@ -84,19 +84,22 @@ static enum err read_output(struct run *run, bool from_stderr, bool *moved, stru
         if (!from_stderr)
             give_lines(run, block, (size_t)got);
     }
-    *ended = *ended || got == STREAM_ENDED;
+    if (!*ended && got == STREAM_ENDED)
+        *ended = *moved = true;
     return got == STREAM_BROKEN ? lost(run, info) : ERR_OK;
 }
 
+/* Reading one output takes in what has come for the other, where poll(2) does not see it. So standard output is read
+ * last: nothing of it is left when we wait, and what is left of standard error is followed by its end. */
 static enum err exchange(struct run *run, const struct wait *wait, struct err_info *info)
 {
     while (!run->out_ended || !run->errors_ended) {
         bool wrote, read = false;
         enum err err = write_input(run, &wrote, info);
         if (err == ERR_OK)
-            err = read_output(run, false, &read, info);
-        if (err == ERR_OK)
             err = read_output(run, true, &read, info);
+        if (err == ERR_OK)
+            err = read_output(run, false, &read, info);
         if (err)
             return err;
         if (wrote || read || (run->out_ended && run->errors_ended))

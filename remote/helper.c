@@ -290,6 +290,10 @@ static enum err absorb(struct helper *helper, bool *idle)
         return helper->broken.code;
     char block[BLOCK_BYTES];
     ssize_t got = stream_read(helper->channel, false, block, sizeof block);
+    if (got == 0) { /* reading the errors takes in what has come of the output, where poll(2) does not see it */
+        read_errors(helper);
+        got = stream_read(helper->channel, false, block, sizeof block);
+    }
     if (got > 0) {
         size_t searched = helper->in.length;
         keep_pace(helper, (size_t)got);
@@ -299,11 +303,12 @@ static enum err absorb(struct helper *helper, bool *idle)
     }
     if (got == STREAM_BROKEN)
         return session_lost(helper);
-    read_errors(helper);
-    if (got == STREAM_ENDED)
+    if (got == STREAM_ENDED) {
+        read_errors(helper);
         return helper->in.length > 0
                    ? garbage(helper, "ended in the middle of a line", buf_text(&helper->in), helper->in.length)
                    : explain_end(helper);
+    }
     *idle = true;
     return ERR_OK;
 }
