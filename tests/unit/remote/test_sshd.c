@@ -63,12 +63,13 @@ static void end_program(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-/* A process and all its descendants: sshd's children lead sessions of their own. */
+/* A process and all its descendants: sshd's children lead sessions of their own. One that is to be killed is held
+ * first: once it is dead its children are another's, and would live on. */
 static void signal_tree(pid_t pid, int number)
 {
     char path[64];
     struct buf children = BUF(4096);
-    kill(pid, number);
+    kill(pid, number == SIGKILL ? SIGSTOP : number);
     str_format(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
     if (buf_read_file(&children, path, NULL) == ERR_OK)
         for (const char *at = buf_text(&children); *at; at += strspn(at, " ")) {
@@ -76,6 +77,8 @@ static void signal_tree(pid_t pid, int number)
             signal_tree((pid_t)strtol(at, &end, 10), number);
             at = end;
         }
+    if (number == SIGKILL)
+        kill(pid, SIGKILL);
     buf_free(&children);
 }
 
