@@ -64,6 +64,17 @@ check "sudo_allows_nothing_else" sudo_bound
 
 jump_works() { add gate --roles proxy && add mosh02 --jump gate && host test && says "mosh02           ok"; }
 check "through_a_jump_host" jump_works
+forward() { # SSH-ARGUMENT…: with the stolen read-only key, at the jump host
+    timeout 20 ssh -F none -i "$STATE/keys/viewer" -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+        -o ExitOnForwardFailure=yes "$@" "dogwatch@$LAB_ADDRESS_gate" 2>&1
+}
+jump_bound() ( # it opens the sshd of those behind it, and nothing else: no other port, no listening there
+    sleep 3 | forward -W "$LAB_ADDRESS_mosh02:22" | grep -qa "^SSH-" || exit 1
+    exec </dev/null
+    ! forward -W "$LAB_ADDRESS_mosh01:22" >"$out" && ! forward -W 127.0.0.1:22 >"$out" && ! forward -W "$LAB_ADDRESS_mosh02:8080" >"$out" &&
+        ! forward -N -R 127.0.0.1:0:127.0.0.1:22 >"$out" && ! forward -N -R 127.0.0.1:8899:127.0.0.1:22 >"$out"
+)
+check "a_jump_host_forwards_to_those_behind_it_only" jump_bound
 jump_kept() { ! remove gate && says "is reached through"; }
 check "a_jump_host_in_use_is_kept" jump_kept
 
