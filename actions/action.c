@@ -34,10 +34,3 @@ const struct action *action_next(const struct action *action)
     size_t next = (size_t)(action - actions) + 1;
     return next < ACTION_COUNT ? &actions[next] : NULL;
 }
-
-const char *action_risk_word(enum action_risk risk)
-{
-    static const char *const words[] = {
-        [RISK_SAFE] = "safe", [RISK_DISTURBING] = "disturbing", [RISK_MOVING] = "moving", [RISK_DRASTIC] = "drastic"};
-    return words[risk];
-}

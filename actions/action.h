@@ -38,7 +38,6 @@ struct action {
 const struct action *action_find(const char *name);            /* NULL where there is none */
 const struct action *action_first(void);                       /* NULL where there are none */
 const struct action *action_next(const struct action *action); /* NULL after the last */
-const char *action_risk_word(enum action_risk risk);
 
 /* actions/restart.c */
 action_plan restart_plan;

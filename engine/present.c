@@ -55,7 +55,7 @@ void present_free(struct present *present)
     free(present);
 }
 
-struct present_host *present_find_host(const struct present *present, const char *name)
+static struct present_host *find_host(const struct present *present, const char *name)
 {
     void *found = tfind(name, (void *const *)&present->hosts, present_compare_names);
     return found ? *(struct present_host **)found : NULL;
@@ -63,7 +63,7 @@ struct present_host *present_find_host(const struct present *present, const char
 
 static struct present_host *add_host(struct present *present, const char *name)
 {
-    struct present_host *host = present_find_host(present, name);
+    struct present_host *host = find_host(present, name);
     if (host)
         return host;
     host = xcalloc(1, sizeof *host);
@@ -279,7 +279,7 @@ static void take_objects(
 
 void present_report(struct present *present, struct host_report *report, int64_t now_us)
 {
-    struct present_host *host = present_find_host(present, report->host.name);
+    struct present_host *host = find_host(present, report->host.name);
     if (!host || !host->in_fleet)
         return; /* removed from the fleet while the report was under way */
     struct host_state before = host->state;
@@ -334,7 +334,7 @@ static void lose(struct present *present, struct present_host *host, enum err co
 
 void present_lost(struct present *present, const char *name, enum err code, const char *reason, int64_t now_us)
 {
-    struct present_host *host = present_find_host(present, name);
+    struct present_host *host = find_host(present, name);
     if (host && host->in_fleet)
         lose(present, host, code, reason, now_us);
 }

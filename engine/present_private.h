@@ -36,13 +36,6 @@ struct present {
     bool all_listed; /* every host answers and has said what it runs: what is nowhere is missing */
 };
 
-struct present_host *present_find_host(const struct present *present, const char *name);
-struct present_site *present_find_site(const struct present *present, const char *name);
-
-/* Bring one site up to date from the hosts that have it: write it, sample it (sampled_us 0: do not), tell what changed.
- */
-void present_update_site(struct present *present, struct present_site *site, int64_t now_us, int64_t sampled_us);
-
 /* The names of the sites with containers on a host, sorted, each once. Copies: they outlive the host's arrays. */
 struct site_names {
     VEC(struct site_name { char text[NAME_SIZE]; }) list;

@@ -12,7 +12,7 @@
 #include "engine/present_private.h"
 #include "engine/timeline.h"
 
-struct present_site *present_find_site(const struct present *present, const char *name)
+static struct present_site *find_site(const struct present *present, const char *name)
 {
     void *found = tfind(name, (void *const *)&present->sites, present_compare_names);
     return found ? *(struct present_site **)found : NULL;
@@ -20,7 +20,7 @@ struct present_site *present_find_site(const struct present *present, const char
 
 static struct present_site *ensure_site(struct present *present, const char *name)
 {
-    struct present_site *site = present_find_site(present, name);
+    struct present_site *site = find_site(present, name);
     if (site)
         return site;
     site = xcalloc(1, sizeof *site);
@@ -364,7 +364,9 @@ static void tell_changes(struct present *present, struct present_site *site, con
     site->last_known = site->state.status;
 }
 
-void present_update_site(struct present *present, struct present_site *site, int64_t now_us, int64_t sampled_us)
+/* Bring one site up to date from the hosts that have it: write it, sample it (sampled_us 0: do not), tell what changed.
+ */
+static void update_site(struct present *present, struct present_site *site, int64_t now_us, int64_t sampled_us)
 {
     if (!site->hosts.count && !site->declared) {
         forget_site(present, site);
@@ -390,16 +392,16 @@ void present_update_host_sites(struct present *present, struct present_host *hos
     struct site_names now = {0};
     present_sites_of(host, &now);
     vec_each (&before->list, const struct site_name, name) {
-        struct present_site *site = has_name(&now, name->text) ? NULL : present_find_site(present, name->text);
+        struct present_site *site = has_name(&now, name->text) ? NULL : find_site(present, name->text);
         if (!site)
             continue;
         set_host(site, host, false);
-        present_update_site(present, site, now_us, 0);
+        update_site(present, site, now_us, 0);
     }
     vec_each (&now.list, const struct site_name, name) {
         struct present_site *site = ensure_site(present, name->text);
         set_host(site, host, true);
-        present_update_site(present, site, now_us, sampled_us);
+        update_site(present, site, now_us, sampled_us);
     }
     vec_free(&now.list);
 }
@@ -411,7 +413,7 @@ static void update_where(struct present *present, int64_t now_us, bool only_nowh
     vec_each (&sites.list, void *, node) {
         struct present_site *site = *node;
         if (!only_nowhere || !site->hosts.count)
-            present_update_site(present, site, now_us, 0);
+            update_site(present, site, now_us, 0);
     }
     vec_free(&sites.list);
 }

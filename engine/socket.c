@@ -64,7 +64,8 @@ enum err socket_address(const char *state_dir, struct sockaddr_un *address, int 
     return ERR_OK;
 }
 
-void peer_name(uid_t uid, char *out, size_t out_size)
+/* A person's name for a user id. */
+static void peer_name(uid_t uid, char *out, size_t out_size)
 {
     struct passwd entry, *found = NULL;
     char text[4096];

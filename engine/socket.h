@@ -37,7 +37,4 @@ size_t server_connections(struct server *server);
  * address is reached through it). */
 enum err socket_address(const char *state_dir, struct sockaddr_un *address, int *fd, struct err_info *info);
 
-/* A person's name for a user id. */
-void peer_name(uid_t uid, char *out, size_t out_size);
-
 #endif

@@ -56,7 +56,8 @@ static bool is_domain_label(const char *label, size_t length, const char *allowe
            label[length - 1] != '-';
 }
 
-bool value_is_domain(const char *text, bool lower)
+/* A domain or host name: labels of letters, digits and hyphens; in lower case where `lower`. */
+static bool is_domain(const char *text, bool lower)
 {
     const char *allowed = lower ? LOWER DIGITS "-" : ALPHANUMERIC "-";
     if (strlen(text) > DOMAIN_MAX_BYTES)
@@ -71,18 +72,19 @@ bool value_is_domain(const char *text, bool lower)
     }
 }
 
-bool value_is_address(const char *text)
+/* A host name, an IPv4 or an IPv6 literal. */
+static bool is_address(const char *text)
 {
     struct in6_addr address;
     if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
         return true;
     bool looks_like_ipv4 = text[strspn(text, DIGITS ".")] == '\0';
-    return !looks_like_ipv4 && value_is_domain(text, false);
+    return !looks_like_ipv4 && is_domain(text, false);
 }
 
 static enum taken take_address(const char *text, const struct field *field, void *slot)
 {
-    return value_is_address(text) ? set_text(text, field, slot) : TAKEN_WRONG;
+    return is_address(text) ? set_text(text, field, slot) : TAKEN_WRONG;
 }
 
 static enum taken take_login(const char *text, const struct field *field, void *slot)
@@ -219,7 +221,7 @@ static enum taken take_choice(const char *text, const struct field *field, void 
 static enum taken take_domain(const char *text, const struct field *field, void *slot)
 {
     (void)field;
-    if (!value_is_domain(text, true))
+    if (!is_domain(text, true))
         return TAKEN_WRONG;
     VEC(char *) list;
     memcpy(&list, slot, sizeof list); /* every VEC is a type of its own */

@@ -17,8 +17,4 @@ extern const struct value_type value_choice;   /* slot: unsigned, an index of fi
 extern const struct value_type value_domain;   /* list; slot: VEC(char *) */
 extern const struct value_type value_role;     /* list; slot: unsigned, a set of enum role */
 
-/* A domain or host name: labels of letters, digits and hyphens; in lower case where `lower`. */
-bool value_is_domain(const char *text, bool lower);
-bool value_is_address(const char *text); /* a host name, an IPv4 or an IPv6 literal */
-
 #endif

@@ -81,13 +81,6 @@ struct audit *audit_new(void)
     return audit;
 }
 
-void audit_free(struct audit *audit)
-{
-    if (audit)
-        pthread_mutex_destroy(&audit->mutex);
-    free(audit);
-}
-
 /* --- the line -------------------------------------------------------------------------------------------------------
  */
 

@@ -7,8 +7,7 @@
 struct audit;
 
 /* Takes SSH_CONNECTION, SSH_USER_AUTH (sshd_config(5), ExposeAuthInfo) and SUDO_USER from the environment. */
-struct audit *audit_new(void);
-void audit_free(struct audit *audit);
+struct audit *audit_new(void); /* lives as long as the process */
 
 /* Any thread. */
 void audit_record(struct audit *audit, const char *format, ...) __attribute__((format(printf, 2, 3)));

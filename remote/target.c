@@ -117,8 +117,3 @@ const char *target_jump(const struct target *target)
 {
     return target->count > 1 ? target->hops[1].name : NULL;
 }
-
-const char *target_known_hosts(const struct target *target)
-{
-    return target->ours;
-}

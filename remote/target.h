@@ -28,7 +28,6 @@ void target_free(struct target *target); /* NULL allowed */
 const struct remote_target *target_address(const struct target *target);
 /* Accept exactly this host key of the host itself (not of its jumps), or NULL: back to known_hosts. Copied. */
 void target_pin(struct target *target, const char *fingerprint);
-const char *target_jump(const struct target *target);        /* the name for pace_enter: the nearest jump, or NULL */
-const char *target_known_hosts(const struct target *target); /* the path of our own file */
+const char *target_jump(const struct target *target); /* the name for pace_enter: the nearest jump, or NULL */
 
 #endif

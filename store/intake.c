@@ -282,13 +282,6 @@ void intake_return(struct intake *intake, struct intake_item **items, size_t cou
     release_chain(intake, victims, true);
 }
 
-void intake_done(struct intake *intake)
-{
-    pthread_mutex_lock(&intake->mutex);
-    all_done(intake);
-    pthread_mutex_unlock(&intake->mutex);
-}
-
 bool intake_wait_done(struct intake *intake, int64_t timeout_us)
 {
     int64_t deadline = deadline_after(timeout_us);

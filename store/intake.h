@@ -44,8 +44,6 @@ size_t intake_take(struct intake *intake, struct intake_item **items, const stru
 /* The batch just taken could not be written: it waits again, before everything else. Items for which something newer
  * came meanwhile are released. */
 void intake_return(struct intake *intake, struct intake_item **items, size_t count);
-/* The batch just taken is done, while the next one is not asked for yet. */
-void intake_done(struct intake *intake);
 
 /* Until everything put before this call is done (or lost). */
 bool intake_wait_done(struct intake *intake, int64_t timeout_us);

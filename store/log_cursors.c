@@ -134,14 +134,6 @@ void log_cursors_load(struct log_cursors *cursors, const struct log_cursor *curs
     pthread_mutex_unlock(&cursors->mutex);
 }
 
-int64_t log_cursors_sequence(struct log_cursors *cursors)
-{
-    pthread_mutex_lock(&cursors->mutex);
-    int64_t sequence = cursors->sequence;
-    pthread_mutex_unlock(&cursors->mutex);
-    return sequence;
-}
-
 int64_t log_cursors_next_sequence(struct log_cursors *cursors)
 {
     pthread_mutex_lock(&cursors->mutex);

@@ -18,8 +18,7 @@ void log_cursors_free(struct log_cursors *cursors);
 
 /* What a file says; the highest sequence of a source counts. */
 void log_cursors_load(struct log_cursors *cursors, const struct log_cursor *cursor);
-int64_t log_cursors_sequence(struct log_cursors *cursors);      /* the highest that was loaded or given */
-int64_t log_cursors_next_sequence(struct log_cursors *cursors); /* one higher */
+int64_t log_cursors_next_sequence(struct log_cursors *cursors); /* one more than was loaded or given */
 
 void log_cursors_accept(struct log_cursors *cursors, const struct log_batch *batch);
 void log_cursors_lose(struct log_cursors *cursors, const struct log_batch *batch); /* its lines will never be written */

@@ -32,7 +32,7 @@ static const struct {
     {SQLITE_INTERRUPT, ERR_CANCELLED, ""},
 };
 
-enum err sql_code(int sqlite_code)
+static enum err code_of(int sqlite_code)
 {
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (codes[i].sqlite_code == (sqlite_code & 0xff))
@@ -49,7 +49,7 @@ enum err sql_fail(struct err_info *info, sqlite3 *db, const char *what)
         if (codes[i].sqlite_code == (code & 0xff))
             advice = codes[i].advice;
     bool from_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
-    enum err result = sql_code(code) == ERR_OK ? ERR_IO : sql_code(code);
+    enum err result = code_of(code) == ERR_OK ? ERR_IO : code_of(code);
     if (from_system && system_errno) {
         result = err_from_errno(system_errno);
         return err_errno(info, result == ERR_NOT_FOUND ? ERR_IO : result, system_errno, "%s: %s%s", what,

@@ -17,7 +17,6 @@ void sql_close(sqlite3 *db); /* after all its statements were finalized; NULL al
 
 /* Say what failed: "what: SQLite's message", with what to do next where the disk is full or read-only. */
 enum err sql_fail(struct err_info *info, sqlite3 *db, const char *what);
-enum err sql_code(int sqlite_code); /* ERR_FULL, ERR_CORRUPT, ERR_DENIED, ERR_BUSY, … */
 
 /* Run constant text of one or more statements without parameters; rows are ignored. */
 enum err sql_run(sqlite3 *db, const char *text, struct err_info *info);

@@ -309,7 +309,6 @@ struct cgroup {
         int fd;     /* -1: not kept open, or missing */
         char *path; /* NULL: no such hierarchy, or the same file as the row before */
     } files[MOST_ROWS];
-    size_t fds;
 };
 
 static bool same_file_as_before(const struct value_row *rows, size_t i)
@@ -332,7 +331,6 @@ static void open_file(struct cgroup *group, size_t i, const char *directory)
         fd = -1;
     }
     group->files[i].fd = fd;
-    group->fds += fd >= 0;
 }
 
 struct cgroup *cgroup_open(const struct cgroup_mounts *mounts, pid_t pid, const char *id)
@@ -367,11 +365,6 @@ void cgroup_close(struct cgroup *group)
         free(group->files[i].path);
     }
     free(group);
-}
-
-size_t cgroup_fds(const struct cgroup *group)
-{
-    return group->fds;
 }
 
 static bool read_text(int kept_fd, const char *path, char text[FILE_BYTES])

@@ -53,8 +53,7 @@ struct cgroup_usage {
 struct cgroup;
 struct cgroup *cgroup_open(const struct cgroup_mounts *mounts, pid_t pid, const char *id); /* NULL as cgroup_find */
 void cgroup_close(struct cgroup *group);
-/* How many descriptors it holds. Descriptors beyond what the process may have are opened and closed at each reading. */
-size_t cgroup_fds(const struct cgroup *group);
+/* Descriptors beyond what the process may have are opened and closed at each reading. */
 void cgroup_read(struct cgroup *group, struct cgroup_usage *usage);
 
 #endif
