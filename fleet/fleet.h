@@ -1,5 +1,5 @@
-/* The fleet files: what an organisation wants to be true (DESIGN §4). A directory with fleet.yaml, hosts.yaml and
- * sites/…yaml is read into one immutable `struct fleet`.
+/* The fleet files: what an organisation wants to be true (docs/fleet-files.md). A directory with fleet.yaml, hosts.yaml
+ * and sites/…yaml is read into one immutable `struct fleet`.
  *
  * Limits: 10,000 hosts, 200,000 sites, 64 containers and 64 volumes a site, 64 domains, 16 labels, 16 MB a file.
  */
