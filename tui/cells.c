@@ -491,11 +491,6 @@ static uint64_t hash_cells(const struct cell *from, size_t count)
     return hash;
 }
 
-uint64_t cells_row_hash(const struct cells *cells, int y)
-{
-    return hash_cells(cell_slot(cells, 0, y), (size_t)cells->width);
-}
-
 uint64_t cells_hash(const struct cells *cells)
 {
     uint64_t hash = hash_cells(cells->grid, (size_t)cells->width * (size_t)cells->height);

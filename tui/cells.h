@@ -95,6 +95,5 @@ void cells_to_text(const struct cells *cells, struct buf *out);
 void cells_to_styles(const struct cells *cells, struct buf *out);
 /* FNV-1a over all cells, to tell whether a repaint would change anything. */
 uint64_t cells_hash(const struct cells *cells);
-uint64_t cells_row_hash(const struct cells *cells, int y); /* y lies inside */
 
 #endif

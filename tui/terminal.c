@@ -551,6 +551,20 @@ static void paint_cell(struct terminal *terminal, int x, int y, const struct cel
         mvadd_wch(y, x, &character); /* ERR in the last cell of the screen, which is drawn all the same */
 }
 
+/* As ncurses knows a row again (hashmap.c): by the first character of each cell, whatever their colours (FNV-1a). */
+static uint64_t row_hash(const struct cells *cells, int y)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (int x = 0; x < cells_width(cells); x++) {
+        const char *text = cells_at(cells, x, y)->text;
+        size_t i = 0;
+        do
+            hash = (hash ^ (unsigned char)text[i]) * UINT64_C(1099511628211);
+        while (text[i] && ((unsigned char)text[++i] & 0xC0) == 0x80);
+    }
+    return hash;
+}
+
 /* ncurses scrolls the terminal where rows have moved, with sequences that not every emulator calling itself xterm
  * knows; the screen would then show what was there before. A row that reappears elsewhere is declared unknown: it is
  * sent again instead. */
@@ -558,7 +572,7 @@ static void avoid_scrolling(struct terminal *terminal, const struct cells *cells
 {
     uint64_t *rows = xreallocarray(NULL, (size_t)height, sizeof *rows);
     for (int y = 0; y < height; y++)
-        rows[y] = cells_row_hash(cells, y);
+        rows[y] = row_hash(cells, y);
     for (int old = 0; old < terminal->row_count && old < height; old++) {
         bool moved = false;
         for (int y = 0; y < height && !moved && rows[old] != terminal->rows[old]; y++)
