@@ -36,15 +36,15 @@ test_a_new_engine_tells_nothing_of_what_did_not_change() {
 test_a_container_stopped_by_hand_shows_within_two_intervals() {
     lab exec mosh01 podman stop -t 2 kleingarten.example-web >/dev/null 2>&1
     wait_for $((2 * INTERVAL_S + 1)) "exited" has_row containers '.container == "kleingarten.example-web" and .state == "exited"' &&
-        wait_for 2 "its site stopped" has_row sites '.site == "kleingarten.example" and .state == "stopped" and (.drift | contains("exited"))' &&
-        wait_for 2 "the timeline" has_row timeline '.object == "mosh01/kleingarten.example-web" and (.kind == "container.stopped" or .kind == "container.died")' || return
+        wait_for 5 "its site stopped" has_row sites '.site == "kleingarten.example" and .state == "stopped" and (.drift | contains("exited"))' &&
+        wait_for 10 "the timeline" has_row timeline '.object == "mosh01/kleingarten.example-web" and (.kind == "container.stopped" or .kind == "container.died")' || return
     dog --report sites >/dev/null
     local status=$?
     why="a stopped site must make the report critical, its exit status was $status"
     [ $status = 1 ] || return
     lab exec mosh01 podman start kleingarten.example-web >/dev/null 2>&1
     wait_for $((2 * INTERVAL_S + 1)) "running again" has_row sites '.site == "kleingarten.example" and .state == "running" and .drift == ""' &&
-        wait_for 2 "the timeline" has_row timeline '.kind == "container.started" and .object == "mosh01/kleingarten.example-web"'
+        wait_for 10 "the timeline" has_row timeline '.kind == "container.started" and .object == "mosh01/kleingarten.example-web"'
 }
 test_a_stopped_docker_container_shows_too() {
     lab exec mosh03 docker stop -t 2 tuinder.example-web >/dev/null 2>&1
@@ -91,19 +91,19 @@ test_the_store_is_right_one_interval_after_a_killed_engine() {
 test_a_cut_host_turns_unknown_while_the_others_stay_fresh() {
     lab cut mosh02
     wait_for $((3 * INTERVAL_S)) "mosh02 unknown" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "timeout" and .reason != "" and .cpu_pct == null' &&
-        wait_for 1 "others fresh" fresh_except mosh02 &&
-        wait_for 2 "its site unknown, not stopped" has_row sites '.site == "chorus.example" and .state == "unknown"' &&
-        wait_for 2 "the timeline" has_row timeline '.kind == "host.unknown" and .host == "mosh02"'
+        wait_for 5 "others fresh" fresh_except mosh02 &&
+        wait_for 5 "its site unknown, not stopped" has_row sites '.site == "chorus.example" and .state == "unknown"' &&
+        wait_for 10 "the timeline" has_row timeline '.kind == "host.unknown" and .host == "mosh02"'
     local result=$?
     lab heal mosh02
     wait_for 30 "mosh02 up again" all_up && [ $result = 0 ] &&
-        wait_for 3 "its site runs" has_row sites '.site == "chorus.example" and .state == "running"' &&
-        wait_for 2 "the timeline" has_row timeline '.kind == "host.up" and .host == "mosh02"'
+        wait_for 20 "its site runs" has_row sites '.site == "chorus.example" and .state == "running"' &&
+        wait_for 10 "the timeline" has_row timeline '.kind == "host.up" and .host == "mosh02"'
 }
 test_a_stopped_sshd_turns_unknown_while_the_others_stay_fresh() {
     lab stop-sshd mosh03
     wait_for $((3 * INTERVAL_S)) "mosh03 unknown" has_row hosts '.host == "mosh03" and .state == "unknown" and .reason_code == "timeout"' &&
-        wait_for 1 "others fresh" fresh_except mosh03
+        wait_for 5 "others fresh" fresh_except mosh03
     local result=$?
     lab cont-sshd mosh03
     wait_for 30 "mosh03 up again" all_up && return $result
@@ -113,7 +113,7 @@ test_a_changed_host_key_is_refused_with_its_reason() {
     lab rekey mosh02 >/dev/null
     end_helpers mosh02
     wait_for 20 "host key refused" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "host-key" and (.reason | contains("SHA256:"))' &&
-        wait_for 1 "others fresh" fresh_except mosh02 || return
+        wait_for 5 "others fresh" fresh_except mosh02 || return
     local key
     eval "$(lab env)"
     key=LAB_FINGERPRINT_mosh02
@@ -128,7 +128,7 @@ test_garbage_from_a_helper_is_said_and_survived() {
     lab exec mosh02 sh -c "mv $helper $helper.real; printf '#!/bin/sh\nprintf \"\\033[31mhello {\\n\"; cat >/dev/null\n' >$helper; chmod 755 $helper"
     end_helpers mosh02
     wait_for 30 "garbage" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "garbage"' &&
-        wait_for 1 "others fresh" fresh_except mosh02
+        wait_for 5 "others fresh" fresh_except mosh02
     local result=$?
     lab exec mosh02 sh -c "rm -f $helper"
     kill -HUP "$engine_pid" # reading the fleet files again also tries hosts that are waited for

@@ -26,14 +26,14 @@ restart_works() { # SITE CONTAINER
     before=$(started "$2")
     why=$(dog restart "$1" --yes --wait --reason "a test" 2>&1) || return 1
     after=$(started "$2")
-    wait_for 6 "a new start of $2 (was $before, is $after)" eval "[ \"\$(started $2)\" '>' '$before' ]" &&
+    wait_for 15 "a new start of $2 (was $before, is $after)" eval "[ \"\$(started $2)\" '>' '$before' ]" &&
         report jobs | jq -e --arg s "$1" '.rows[0] | .state == "done" and .object == $s and .reason == "a test" and .progress_pct == 100' >/dev/null &&
-        wait_for 6 "the timeline" has_row timeline '.kind == "container.restarted" or .kind == "container.started"'
+        wait_for 15 "the timeline" has_row timeline '.kind == "container.restarted" or .kind == "container.started"'
 }
 test_restart_works_on_podman() { restart_works kleingarten.example kleingarten.example-web; }
 test_restart_works_on_docker() { restart_works tuinder.example tuinder.example-web; }
 test_restart_works_with_two_containers() {
-    restart_works example.org example.org-web && wait_for 6 "both" has_row containers '.container == "example.org-app" and .state == "running"'
+    restart_works example.org example.org-web && wait_for 15 "both" has_row containers '.container == "example.org-app" and .state == "running"'
 }
 test_restart_of_a_discovered_site_works() { restart_works stray-cache stray-cache; }
 test_json_has_the_steps() {
@@ -73,8 +73,8 @@ test_an_engine_killed_in_the_middle_leaves_the_site_running() {
         read -r -t "$delay" <> <(:) || true
         kill_engine KILL
         start_engine || return
-        wait_for 60 "job $number over (killed after $delay s)" job_ended "$number" &&
-            wait_for 20 "chorus.example runs (killed after $delay s)" has_row sites '.site == "chorus.example" and .state == "running" and .age_s < 6' || return
+        wait_for 90 "job $number over (killed after $delay s)" job_ended "$number" &&
+            wait_for 60 "chorus.example runs (killed after $delay s)" has_row sites '.site == "chorus.example" and .state == "running" and .age_s < 6' || return
     done
 }
 test_a_second_job_on_the_same_site_is_refused_with_the_holder() {
