@@ -126,6 +126,31 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The server's threads look at all of this. */
+
+static void let_jobs_end(struct fixture *f, enum job_state state)
+{
+    pthread_mutex_lock(&f->mutex);
+    f->end_state = state;
+    pthread_mutex_unlock(&f->mutex);
+}
+
+static void refuse_plans(struct fixture *f)
+{
+    pthread_mutex_lock(&f->mutex);
+    f->plan_text = NULL;
+    pthread_mutex_unlock(&f->mutex);
+}
+
+static void assert_asked(struct fixture *f, const char *commands)
+{
+    char asked[sizeof f->asked];
+    pthread_mutex_lock(&f->mutex);
+    str_copy(asked, sizeof asked, f->asked);
+    pthread_mutex_unlock(&f->mutex);
+    assert_string_equal(asked, commands);
+}
+
 /* --- running a subcommand -------------------------------------------------------------------------------------------
  */
 
@@ -196,7 +221,7 @@ static void dry_run_prints_the_plan_clean_and_runs_nothing(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(RUN(f, "restart", "shop", "--dry-run"), 0);
-    assert_string_equal(f->asked, "plan");
+    assert_asked(f, "plan");
     assert_non_null(strstr(output, "1. stop it\n2. start it"));
     assert_null(strchr(output, '\x1b'));
 }
@@ -205,7 +230,7 @@ static void without_a_terminal_and_yes_nothing_is_run(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(RUN(f, "restart", "shop"), 2);
-    assert_string_equal(f->asked, "plan");
+    assert_asked(f, "plan");
     assert_non_null(strstr(errors, "--yes"));
 }
 
@@ -213,7 +238,7 @@ static void what_is_run_is_what_was_planned_and_why(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(RUN(f, "restart", "shop", "--yes", "--reason", "it hangs"), 0);
-    assert_string_equal(f->asked, "plan run");
+    assert_asked(f, "plan run");
     const json_t *expect = json_object_get(f->run, "expect");
     assert_int_equal(json_array_size(expect), 2);
     assert_string_equal(json_string_value(json_array_get(expect, 1)), "id-2");
@@ -225,9 +250,9 @@ static void what_is_run_is_what_was_planned_and_why(void **state)
 static void refusal_of_the_engine_is_printed_and_exits_2(void **state)
 {
     struct fixture *f = *state;
-    f->plan_text = NULL;
+    refuse_plans(f);
     assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait"), 2);
-    assert_string_equal(f->asked, "plan");
+    assert_asked(f, "plan");
     assert_non_null(strstr(errors, "no site is called"));
 }
 
@@ -239,7 +264,7 @@ static void exit_status_of_wait_is_that_of_the_job(void **state)
         int status;
     } cases[] = {{JOB_DONE, 0}, {JOB_FAILED, 1}, {JOB_CANCELLED, 1}, {JOB_UNDONE, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        f->end_state = cases[i].state;
+        let_jobs_end(f, cases[i].state);
         assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait"), cases[i].status);
         assert_non_null(strstr(output, job_state_word(cases[i].state)));
         assert_non_null(strstr(output, "as told"));
@@ -250,7 +275,7 @@ static void exit_status_of_wait_is_that_of_the_job(void **state)
 static void json_is_one_object_on_standard_output(void **state)
 {
     struct fixture *f = *state;
-    f->end_state = JOB_FAILED;
+    let_jobs_end(f, JOB_FAILED);
     assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait", "--json"), 1);
     json_t *job = parse_output();
     int64_t id = 0;
@@ -269,7 +294,7 @@ static void json_is_one_object_on_standard_output(void **state)
 static void wait_ends_when_the_job_does(void **state)
 {
     struct fixture *f = *state;
-    f->end_state = JOB_RUNNING;
+    let_jobs_end(f, JOB_RUNNING);
     int64_t id = make_job(f);
     char number[32];
     str_format(number, sizeof number, "%lld", (long long)id);
@@ -293,7 +318,7 @@ static void help_of_every_action_names_it(void **state)
         assert_non_null(strstr(output, action->name));
         assert_non_null(strstr(output, "--dry-run"));
     }
-    assert_string_equal(f->asked, "");
+    assert_asked(f, "");
 }
 
 /* --- jobs and audit -------------------------------------------------------------------------------------------------
@@ -304,9 +329,9 @@ static void jobs_are_listed_newest_first_and_one_is_shown(void **state)
     struct fixture *f = *state;
     assert_int_equal(RUN(f, "jobs"), 0);
     assert_non_null(strstr(output, "no jobs yet"));
-    f->end_state = JOB_FAILED;
+    let_jobs_end(f, JOB_FAILED);
     make_job(f);
-    f->end_state = JOB_DONE;
+    let_jobs_end(f, JOB_DONE);
     make_job(f);
     assert_int_equal(RUN(f, "jobs", "--json"), 0);
     json_t *list = parse_output();
@@ -323,10 +348,10 @@ static void jobs_are_listed_newest_first_and_one_is_shown(void **state)
 static void cancel_asks_the_engine(void **state)
 {
     struct fixture *f = *state;
-    f->end_state = JOB_RUNNING;
+    let_jobs_end(f, JOB_RUNNING);
     make_job(f);
     assert_int_equal(RUN(f, "job", "1", "--cancel"), 0);
-    assert_string_equal(f->asked, "cancel");
+    assert_asked(f, "cancel");
 }
 
 static void audit_is_listed_and_verified(void **state)
