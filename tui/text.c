@@ -264,12 +264,20 @@ static bool is_short_word(const char *word, int width)
     return columns_of(word, strcspn(word, " ")) <= width;
 }
 
+/* Rows but the first stand below the tail, or as far in as the line begins, where that leaves them room. */
+static int hang_of(const struct line *line, int width)
+{
+    int blanks = (int)strspn(line->text, " "), hang = line->head_columns > 0 ? line->head_columns : blanks;
+    return hang * 2 <= width ? hang : 0;
+}
+
 /* Move to the beginning of the next row: after the last blank that fits, or in the middle of a word that is wider than
  * a row. The blank itself may hang over. False where this row is the last. */
 static bool next_row(const struct line *line, int width, struct row_start *row)
 {
     struct row_start at = *row, after_blank = *row;
     bool in_words = false; /* an indentation is no place to break */
+    width -= row->byte > 0 ? hang_of(line, width) : 0;
     for (size_t bytes; line->text[at.byte]; at.byte += bytes) {
         int columns = character_columns(&line->text[at.byte], &bytes);
         bool is_blank = line->text[at.byte] == ' ';
@@ -495,9 +503,10 @@ static int draw_line(const struct text *text, const struct line *line, struct ar
     int rows = (int)line_rows(text, line, area.width);
     for (int i = 0; i < rows && y + i - skip < area.height; i++, row = next) {
         bool more = rows > 1 && next_row(line, area.width, &next);
-        int width = more && next.column - row.column < area.width ? next.column - row.column : area.width;
+        int hang = i > 0 ? hang_of(line, area.width) : 0;
+        int width = more ? next.column - row.column : area.width;
         if (i >= skip)
-            draw_row(text, line, area_sub(area, 0, y + i - skip, width, 1), text->wrap ? row.column : text->left);
+            draw_row(text, line, area_sub(area, hang, y + i - skip, width, 1), text->wrap ? row.column : text->left);
     }
     return rows - skip;
 }

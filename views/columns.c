@@ -320,7 +320,7 @@ static const struct column volume_columns[] = {
 
 static const struct column job_columns[] = {
     NUMBER("job", "JOB", job_id, BOTH, 4, 0),
-    TEXT("state", "STATE", job_shown, BOTH, 8, 9, 0),
+    TEXT("state", "STATE", job_shown, BOTH, 9, 9, 0),
     TEXT("action", "ACTION", job_action, BOTH, 7, 9, 1),
     TEXT("object", "OBJECT", job_object, BOTH, 10, 40, 0),
     TEXT("host", "HOST", job_host, BOTH, 6, 20, 3),

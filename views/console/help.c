@@ -42,6 +42,7 @@ struct view *help_new(struct console *console)
     const struct keymap *maps[CONSOLE_KEYMAPS_MAX];
     help->view = (struct view){.ops = &help_ops, .console = console};
     help->text = text_new(HELP_LINES);
+    text_set_wrap(help->text, true);
     size_t count = console_keymaps(console, maps);
     keymap_help(maps, count, help->text);
     add_grammar(help->text);

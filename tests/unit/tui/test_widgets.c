@@ -130,10 +130,11 @@ static void wrapped_words_stay_whole_where_they_fit(void **state)
     text_set_wrap(text, true);
     text_draw(text, cells_area(cells));
     assert_row(cells, 0, "  1. wait");
-    assert_row(cells, 1, "until");      /* "grün," would end in column 11 */
-    assert_row(cells, 2, "grün, then"); /* its blank hangs over */
-    assert_row(cells, 3, "häää ok");
-    assert_int_equal(text_rows(text, 10), 4);
+    assert_row(cells, 1, "  until"); /* as far in as the line begins; "grün," would end in column 13 */
+    assert_row(cells, 2, "  grün,");
+    assert_row(cells, 3, "  then");
+    assert_row(cells, 4, "  häää ok");
+    assert_int_equal(text_rows(text, 10), 5);
     for (int width = 1; width < 40; width++) { /* nothing is lost at any width */
         struct cells *narrow = cells_new(width, 40);
         struct buf drawn = BUF(1 << 16);
@@ -149,6 +150,20 @@ static void wrapped_words_stay_whole_where_they_fit(void **state)
         buf_free(&drawn);
         cells_free(narrow);
     }
+    text_free(text);
+    cells_free(cells);
+}
+
+static void wrapped_pairs_stand_below_their_tail(void **state)
+{
+    (void)state;
+    struct cells *cells = cells_new(20, 4);
+    struct text *text = text_new(10);
+    text_add_pair(text, ROLE_KEY, "R       ", ROLE_NORMAL, "stop it and start it");
+    text_set_wrap(text, true);
+    text_draw(text, cells_area(cells));
+    assert_row(cells, 0, "R       stop it and");
+    assert_row(cells, 1, "        start it");
     text_free(text);
     cells_free(cells);
 }
@@ -442,6 +457,7 @@ int main(void)
         cmocka_unit_test(search_finds_goes_round_and_shows_matches),
         cmocka_unit_test(long_lines_wrap_or_scroll_sideways),
         cmocka_unit_test(wrapped_words_stay_whole_where_they_fit),
+        cmocka_unit_test(wrapped_pairs_stand_below_their_tail),
         cmocka_unit_test(one_line_longer_than_the_window_can_be_read_to_its_end),
         cmocka_unit_test(hostile_lines_are_cut_and_cleaned),
         cmocka_unit_test(a_line_is_edited_like_in_a_shell),
