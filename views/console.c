@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/paths.h"
-#include "tui/style.h"
 #include "tui/terminal.h"
 #include "views/console/asker.h"
 #include "views/console/core.h"
@@ -120,7 +119,7 @@ enum err console_run(const char *state_dir, const struct console_link *link, str
         session.console = console_new(ask, &session);
         console_set_welcome(session.console, link->welcome);
         if (link->trouble)
-            console_say(session.console, ROLE_CRITICAL, "%s", link->trouble);
+            console_show_trouble(session.console, link->trouble);
         loop(&session);
     }
     terminal_close(session.terminal); /* first: what follows may take a moment */

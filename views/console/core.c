@@ -12,13 +12,14 @@
 #include "tui/dialog.h"
 #include "tui/input.h"
 #include "tui/layout.h"
+#include "tui/text.h"
 #include "views/console/action_dialog.h"
 #include "views/console/help.h"
 #include "views/console/list.h"
 #include "views/console/objects.h"
 #include "views/console/screens.h"
 
-enum { DEPTH_MAX = 16, COUNTS_FROM_ROWS = 12 };
+enum { DEPTH_MAX = 16, COUNTS_FROM_ROWS = 12, TROUBLE_LINES = 100 };
 
 enum command {
     CONSOLE_PALETTE = 1,
@@ -184,6 +185,15 @@ void console_show(struct console *console, const char *title, struct text *body,
     console->dialog = dialog_message(title, body, style);
 }
 
+void console_show_trouble(struct console *console, const char *message)
+{
+    struct text *body = text_new(TROUBLE_LINES);
+    text_add(body, ROLE_NORMAL, message);
+    text_add(body, ROLE_DIM, "\nWithout an engine nothing new comes in. E tries again.");
+    console_say(console, ROLE_NORMAL, "%s", "");
+    console_show(console, "No engine could be started", body, ROLE_CRITICAL);
+}
+
 int64_t console_ask_engine(struct console *console, json_t *request)
 {
     console->ask(console->ask_owner, ++console->last_ticket, request);
@@ -281,9 +291,11 @@ void console_wish(struct console *console, struct wish *wish)
 void console_reply(struct console *console, int64_t ticket, json_t *answer, const struct err_info *info)
 {
     if (ticket == console->start_ticket) {
-        bool failed = info->code != ERR_OK;
         console->start_ticket = 0;
-        console_say(console, failed ? ROLE_CRITICAL : ROLE_OK, "%s", failed ? info->message : "the engine is running");
+        if (info->code != ERR_OK)
+            console_show_trouble(console, info->message);
+        else
+            console_say(console, ROLE_OK, "the engine is running");
         return;
     }
     if (!action_dialog_reply(console, ticket, answer, info) && info->code != ERR_OK)

@@ -50,6 +50,8 @@ void console_say(struct console *console, unsigned style, const char *format, ..
 /* Open a text over everything until it is closed. `body` is taken. */
 struct text;
 void console_show(struct console *console, const char *title, struct text *body, unsigned style);
+/* So show why no engine could be started: the words are long, and are to be read whole. */
+void console_show_trouble(struct console *console, const char *message);
 int64_t console_ask_engine(struct console *console, json_t *request); /* returns the ticket */
 
 /* --- among the console's own files -------------------------------------------------------------------------------- */

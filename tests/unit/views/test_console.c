@@ -426,6 +426,23 @@ static void without_a_fleet_it_says_what_to_do_first(void **state)
     stage_free(stage);
 }
 
+static void why_no_engine_starts_can_be_read_whole(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    struct err_info info = {0};
+    stage_keys(stage, "E");
+    err_set(&info, ERR_FAILED,
+        "the engine ended at once: hosts.yaml:2:13: unknown key \"adress\" in host mosh01; did you mean \"address\"?");
+    console_reply(stage->console, stage->ticket, NULL, &info);
+    assert_shows(stage, "did you mean");
+    assert_shows(stage, "\"address\"?");
+    stage_keys(stage, "Esc");
+    assert_hides(stage, "did you mean");
+    assert_shows(stage, " SITE "); /* Esc closed the words, nothing else */
+    stage_free(stage);
+}
+
 static void only_rows_on_screen_are_wished_for(void **state)
 {
     (void)state;
@@ -503,6 +520,7 @@ int main(void)
         cmocka_unit_test(unreadable_store_is_told_of),
         cmocka_unit_test(status_row_says_why_the_selected_one_is_as_it_is),
         cmocka_unit_test(without_a_fleet_it_says_what_to_do_first),
+        cmocka_unit_test(why_no_engine_starts_can_be_read_whole),
         cmocka_unit_test(only_rows_on_screen_are_wished_for),
         cmocka_unit_test(history_of_another_object_is_not_shown),
         cmocka_unit_test(keys_never_conflict_on_any_screen),
