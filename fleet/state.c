@@ -34,6 +34,16 @@ static const char *const site_words[] = {
     [SITE_STOPPED] = "stopped",
     [SITE_MISSING] = "missing",
     [SITE_CONFLICT] = "conflict",
+    [SITE_QUARANTINED] = "quarantined",
+};
+
+static const char *const mark_words[] = {
+    [MARK_NONE] = "none",
+    [MARK_STOPPED] = "stopped",
+    [MARK_INCOMING] = "incoming",
+    [MARK_LEAVING] = "leaving",
+    [MARK_KEPT] = "kept",
+    [MARK_QUARANTINED] = "quarantined",
 };
 
 static const char *const severity_words[] = {
@@ -85,6 +95,20 @@ enum health health_parse(const char *word)
 const char *site_status_word(enum site_status status)
 {
     return word_of(site_words, COUNT(site_words), (unsigned)status);
+}
+
+const char *site_mark_word(enum site_mark mark)
+{
+    return word_of(mark_words, COUNT(mark_words), (unsigned)mark);
+}
+
+bool site_mark_parse(const char *word, enum site_mark *mark)
+{
+    unsigned found = find_word(mark_words, COUNT(mark_words), word, COUNT(mark_words));
+    if (found == COUNT(mark_words))
+        return false;
+    *mark = (enum site_mark)found;
+    return true;
 }
 
 const char *severity_word(enum severity severity)

@@ -45,13 +45,25 @@ enum run_state { /* of a container, as podman and docker name them */
 enum health { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 
 enum site_status {
-    SITE_UNKNOWN,  /* its host is unknown */
-    SITE_RUNNING,  /* every container runs and none is unhealthy */
-    SITE_DEGRADED, /* some container does not run, or is unhealthy */
-    SITE_STOPPED,  /* no container runs */
-    SITE_MISSING,  /* declared, but on no reachable host */
-    SITE_CONFLICT, /* running on more than one host */
+    SITE_UNKNOWN,     /* its host is unknown */
+    SITE_RUNNING,     /* every container runs and none is unhealthy */
+    SITE_DEGRADED,    /* some container does not run, or is unhealthy */
+    SITE_STOPPED,     /* no container runs */
+    SITE_MISSING,     /* declared, but on no reachable host */
+    SITE_CONFLICT,    /* active (without a mark) on more than one host: each could start it, or runs it */
+    SITE_QUARANTINED, /* contained: nothing in or out */
 };
+
+/* What a site's containers on one host may do (docs/protocol.md "Marks"): those that bear a mark do not start. */
+enum site_mark {
+    MARK_NONE,        /* active: the site lives here */
+    MARK_STOPPED,     /* stopped by a person */
+    MARK_INCOMING,    /* a copy that is being made here */
+    MARK_LEAVING,     /* stopped for good as soon as its new place is proven */
+    MARK_KEPT,        /* the old copy of a site that moved away */
+    MARK_QUARANTINED, /* contained, for evidence */
+};
+#define MARK_JOB_SIZE 65
 
 struct host_state {
     char name[NAME_SIZE];
@@ -82,6 +94,8 @@ struct container_state {
     char image[IMAGE_SIZE];
     char image_id[IMAGE_ID_SIZE];
     enum run_state state;
+    enum site_mark mark; /* of its site on this host */
+    bool starts_at_boot; /* its restart policy is to keep it up */
     enum health health;
     int exit_code; /* of the last end; meaningful while not running */
     bool oom_killed;
@@ -117,6 +131,11 @@ struct site_state {
     char drift[REASON_SIZE]; /* how what is differs from what should be; "" where it does not */
     char domains[256];
     enum site_status status;
+    enum site_mark mark;          /* of its containers on `host` */
+    char mark_job[MARK_JOB_SIZE]; /* who set it */
+    int64_t mark_since_us;        /* the host's clock */
+    char kept_host[NAME_SIZE];    /* where the copy of before its last move is kept; "" nowhere */
+    int64_t kept_until_us;        /* the host's clock */
     enum health health;
     char image[IMAGE_SIZE]; /* of its first container */
     uint32_t containers_running, containers_total;
@@ -168,6 +187,8 @@ enum run_state run_state_parse(const char *word); /* RUN_UNKNOWN for anything el
 const char *health_word(enum health health);      /* "none", … */
 enum health health_parse(const char *word);
 const char *site_status_word(enum site_status status);
+const char *site_mark_word(enum site_mark mark);              /* "none", "stopped", … */
+bool site_mark_parse(const char *word, enum site_mark *mark); /* false, *mark untouched, for anything else */
 const char *severity_word(enum severity severity);
 const char *object_kind_word(enum object_kind kind);
 

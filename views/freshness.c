@@ -81,13 +81,16 @@ struct shown_state shown_site(const struct site_state *site, struct freshness fr
         [SITE_DEGRADED] = CONCERN_WARNING,
         [SITE_STOPPED] = CONCERN_NONE,
         [SITE_MISSING] = CONCERN_CRITICAL,
-        [SITE_CONFLICT] = CONCERN_CRITICAL};
+        [SITE_CONFLICT] = CONCERN_CRITICAL,
+        [SITE_QUARANTINED] = CONCERN_CRITICAL};
     /* One that was never seen (missing) has no age: it is as good as the engine's word. */
     bool stale = site->seen_us ? freshness_is_stale(freshness, site->seen_us) : freshness.silent;
     if (site->status == SITE_UNKNOWN || stale)
         return *unknown();
-    if (site->status == SITE_STOPPED && site->declared)
-        return shown(site_status_word(site->status), CONCERN_CRITICAL); /* declared sites are to run */
+    if ((unsigned)site->status >= sizeof concerns / sizeof *concerns)
+        return *unknown();                              /* of a newer engine */
+    if (site->status == SITE_STOPPED && site->declared) /* declared sites are to run, unless a person stopped them */
+        return shown(site_status_word(site->status), site->mark == MARK_STOPPED ? CONCERN_WARNING : CONCERN_CRITICAL);
     return shown(site_status_word(site->status), concerns[site->status]);
 }
 

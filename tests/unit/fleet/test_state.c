@@ -23,6 +23,21 @@ static void states_of_containers_survive_being_written_as_words(void **state)
     assert_string_equal(run_state_word(RUN_EXITED), "exited");
 }
 
+static void marks_read_back_as_written_and_an_unknown_one_is_none_of_them(void **state)
+{
+    (void)state;
+    enum site_mark mark;
+    for (int i = MARK_NONE; i <= MARK_QUARANTINED; i++) {
+        assert_true(site_mark_parse(site_mark_word((enum site_mark)i), &mark));
+        assert_int_equal(mark, i);
+    }
+    mark = MARK_KEPT;
+    assert_false(site_mark_parse("fenced", &mark));
+    assert_false(site_mark_parse(NULL, &mark));
+    assert_int_equal(mark, MARK_KEPT);
+    assert_string_equal(site_mark_word((enum site_mark)99), "unknown");
+}
+
 static void words_nobody_knows_are_unknown_and_never_fine(void **state)
 {
     (void)state;
@@ -43,6 +58,7 @@ static void the_other_words_are_as_documented(void **state)
     assert_string_equal(host_status_word(HOST_UNKNOWN), "unknown");
     assert_string_equal(site_status_word(SITE_DEGRADED), "degraded");
     assert_string_equal(site_status_word(SITE_CONFLICT), "conflict");
+    assert_string_equal(site_status_word(SITE_QUARANTINED), "quarantined");
     assert_string_equal(severity_word(SEVERITY_CRITICAL), "critical");
     assert_string_equal(object_kind_word(KIND_VOLUME), "volume");
 }
@@ -91,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_of_containers_survive_being_written_as_words),
+        cmocka_unit_test(marks_read_back_as_written_and_an_unknown_one_is_none_of_them),
         cmocka_unit_test(words_nobody_knows_are_unknown_and_never_fine),
         cmocka_unit_test(the_other_words_are_as_documented),
         cmocka_unit_test(every_figure_is_found_by_its_key_which_fits_rrd),
