@@ -52,24 +52,41 @@ static enum err migrate_to_1(sqlite3 *db, struct err_info *info)
     return result;
 }
 
-static enum err (*const migrations[SCHEMA_VERSION])(sqlite3 *db, struct err_info *info) = {migrate_to_1};
-
 static bool has_column(sqlite3 *db, const char *table, const char *column)
 {
     return sqlite3_table_column_metadata(db, NULL, table, column, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* Table and column names are constants of this program. */
+/* Tables, columns and their declarations are constants of this program. */
+static enum err add_column(
+    sqlite3 *db, const char *table, const char *column, const char *declaration, struct err_info *info)
+{
+    if (has_column(db, table, column))
+        return ERR_OK;
+    char *text = xasprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, declaration);
+    enum err result = sql_run(db, text, info);
+    free(text);
+    return result;
+}
+
+/* Progress of copying, and when a step last gave a sign of life. */
+static enum err migrate_to_2(sqlite3 *db, struct err_info *info)
+{
+    static const char *const columns[] = {"pass", "done_bytes", "total_bytes", "bytes_s", "alive_us"};
+    enum err result = ERR_OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && result == ERR_OK; i++)
+        result = add_column(db, "job_step", columns[i], "INTEGER NOT NULL DEFAULT 0", info);
+    return result;
+}
+
+static enum err (*const migrations[SCHEMA_VERSION])(sqlite3 *db, struct err_info *info) = {migrate_to_1, migrate_to_2};
+
 static enum err add_metrics(sqlite3 *db, struct err_info *info)
 {
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         const struct metric_table *table = metric_table((enum object_kind)kind);
         for (size_t i = 0; i < table->count; i++) {
-            if (has_column(db, table->kind, table->metrics[i].key))
-                continue;
-            char *text = xasprintf("ALTER TABLE %s ADD COLUMN %s REAL", table->kind, table->metrics[i].key);
-            enum err result = sql_run(db, text, info);
-            free(text);
+            enum err result = add_column(db, table->kind, table->metrics[i].key, "REAL", info);
             if (result != ERR_OK)
                 return result;
         }
@@ -128,8 +145,13 @@ enum err database_check_readable(sqlite3 *db, const char *path, struct err_info 
     sqlite3_finalize(statement);
     if (result != ERR_OK)
         return err_prefix(info, result, "%s", path);
-    if (sql_integer(db, "PRAGMA user_version", 0) == 0)
+    int64_t version = sql_integer(db, "PRAGMA user_version", 0);
+    if (version == 0)
         return err_set(info, ERR_NOT_FOUND, "the store %s is empty: start `dogwatch engine`", path);
+    if (version < SCHEMA_VERSION)
+        return err_set(info, ERR_VERSION,
+            "the store %s was written by an older dogwatch: end its engine, if one runs, and start `dogwatch engine`",
+            path);
     return refuse_newer(db, path, info);
 }
 

@@ -145,19 +145,25 @@ static void bind_step(sqlite3_stmt *statement, const void *record)
     sql_bind_text(statement, 9, step->outcome);
     sql_bind_text(statement, 10, step->undo);
     sql_bind_text(statement, 11, step->progress);
+    sqlite3_bind_int(statement, 12, step->pass);
+    sqlite3_bind_int64(statement, 13, step->done_bytes);
+    sqlite3_bind_int64(statement, 14, step->total_bytes);
+    sqlite3_bind_int64(statement, 15, step->bytes_s);
+    sqlite3_bind_int64(statement, 16, step->alive_us);
 }
 
 enum err store_job_step_put(struct store *store, const struct job_step_record *step, struct err_info *info)
 {
     /* The SELECT instead of VALUES makes a step of an unknown job change nothing. */
     static const char text[] =
-        "INSERT INTO job_step (job_id, step_index, name, host, command, state, started_us, ended_us, outcome, undo, "
-        "progress)"
-        " SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM job WHERE id = ?1"
+        "INSERT INTO job_step (job_id, step_index, name, host, command, state, started_us, ended_us, outcome, undo,"
+        " progress, pass, done_bytes, total_bytes, bytes_s, alive_us)"
+        " SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 FROM job WHERE id = ?1"
         " ON CONFLICT (job_id, step_index) DO UPDATE SET name = excluded.name, host = excluded.host,"
-        " command = excluded.command, state = excluded.state, started_us = excluded.started_us, ended_us = "
-        "excluded.ended_us,"
-        " outcome = excluded.outcome, undo = excluded.undo, progress = excluded.progress";
+        " command = excluded.command, state = excluded.state, started_us = excluded.started_us,"
+        " ended_us = excluded.ended_us, outcome = excluded.outcome, undo = excluded.undo,"
+        " progress = excluded.progress, pass = excluded.pass, done_bytes = excluded.done_bytes,"
+        " total_bytes = excluded.total_bytes, bytes_s = excluded.bytes_s, alive_us = excluded.alive_us";
     int changed = 0;
     sqlite3 *db = store_lock_durable(store);
     enum err result = write_once(db, text, bind_step, step, &changed, info);
@@ -205,6 +211,11 @@ static void read_step(sqlite3_stmt *statement, struct job_step_record *step)
     step->outcome = xstrdup(sql_column_text(statement, 8));
     step->undo = xstrdup(sql_column_text(statement, 9));
     step->progress = xstrdup(sql_column_text(statement, 10));
+    step->pass = sqlite3_column_int(statement, 11);
+    step->done_bytes = sqlite3_column_int64(statement, 12);
+    step->total_bytes = sqlite3_column_int64(statement, 13);
+    step->bytes_s = sqlite3_column_int64(statement, 14);
+    step->alive_us = sqlite3_column_int64(statement, 15);
 }
 
 enum err job_rows_list(
@@ -233,8 +244,8 @@ static enum err read_steps(sqlite3 *db, int64_t id, struct job_step_list *out, s
 {
     sqlite3_stmt *statement;
     enum err result = sql_prepare(db,
-        "SELECT job_id, step_index, name, host, command, state, started_us, ended_us, outcome, undo, progress"
-        " FROM job_step WHERE job_id = ? ORDER BY step_index",
+        "SELECT job_id, step_index, name, host, command, state, started_us, ended_us, outcome, undo, progress,"
+        " pass, done_bytes, total_bytes, bytes_s, alive_us FROM job_step WHERE job_id = ? ORDER BY step_index",
         &statement, info);
     if (result != ERR_OK)
         return result;

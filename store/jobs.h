@@ -48,6 +48,11 @@ struct job_step_record {
     char *outcome;  /* owned */
     char *undo;     /* owned: what would undo it, for a person */
     char *progress; /* owned: the last sign of life */
+    /* of copying; 0 where nothing was copied yet */
+    int pass;
+    int64_t done_bytes, total_bytes; /* total −1: not known */
+    int64_t bytes_s;
+    int64_t alive_us; /* when the last sign of life came */
 };
 
 struct job_list {

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/paths.h"
 #include "store/audit.h"
+#include "store/database.h"
 #include "store/lock.h"
 #include "store/reader.h"
 #include "store/store.h"
@@ -305,6 +306,11 @@ static void test_a_job_and_its_steps_survive_the_engine(void **state)
     assert_int_equal(store_job_step_put(f->store, &step, &info), ERR_OK);
     step.state = STEP_DONE;
     step.outcome = xstrdup("ended by TERM");
+    step.pass = 2;
+    step.done_bytes = INT64_C(5) << 40;
+    step.total_bytes = -1;
+    step.bytes_s = 1234567;
+    step.alive_us = job.created_us + 17;
     assert_int_equal(store_job_step_put(f->store, &step, &info), ERR_OK);
     store_close(f->store);
     open_store(f);
@@ -321,6 +327,11 @@ static void test_a_job_and_its_steps_survive_the_engine(void **state)
     assert_int_equal(steps.items.items[0].state, STEP_DONE);
     assert_string_equal(steps.items.items[0].outcome, "ended by TERM");
     assert_string_equal(steps.items.items[0].undo, "");
+    assert_int_equal(steps.items.items[0].pass, 2);
+    assert_int_equal(steps.items.items[0].done_bytes, INT64_C(5) << 40);
+    assert_int_equal(steps.items.items[0].total_bytes, -1);
+    assert_int_equal(steps.items.items[0].bytes_s, 1234567);
+    assert_int_equal(steps.items.items[0].alive_us, job.created_us + 17);
     job_record_free(&read);
     job_step_list_free(&steps);
     job_list_free(&unfinished);
@@ -414,9 +425,43 @@ static void test_a_newer_schema_is_refused_untouched(void **state)
     tamper(f, "PRAGMA user_version = 99");
     assert_int_equal(store_open(f->dir, &store, &info), ERR_VERSION);
     assert_null(store);
-    assert_non_null(strstr(info.message, "has schema version 99, this dogwatch knows up to 1"));
+    assert_non_null(strstr(info.message, "has schema version 99, this dogwatch knows up to "));
     assert_int_equal(store_reader_open(f->dir, &reader, &info), ERR_VERSION);
-    tamper(f, "PRAGMA user_version = 1");
+    char back[64];
+    str_format(back, sizeof back, "PRAGMA user_version = %d", SCHEMA_VERSION);
+    tamper(f, back);
+}
+
+/* Columns are only ever added, so a file of version 1 is one without those that came later. */
+static void test_jobs_of_an_older_file_are_kept_and_get_the_new_columns(void **state)
+{
+    struct fixture *f = *state;
+    struct err_info info = {0};
+    struct job_record job = {.action = "restart", .object = "example.org"}, read;
+    struct job_step_record step = {.name = "lease", .state = STEP_DONE};
+    struct job_step_list steps;
+    assert_int_equal(store_job_create(f->store, &job, &info), ERR_OK);
+    step.job_id = job.id;
+    assert_int_equal(store_job_step_put(f->store, &step, &info), ERR_OK);
+    store_close(f->store);
+    store_reader_close(f->reader);
+    tamper(f, "ALTER TABLE job_step DROP COLUMN pass; ALTER TABLE job_step DROP COLUMN done_bytes;"
+              "ALTER TABLE job_step DROP COLUMN total_bytes; ALTER TABLE job_step DROP COLUMN bytes_s;"
+              "ALTER TABLE job_step DROP COLUMN alive_us; PRAGMA user_version = 1");
+    assert_int_equal(store_reader_open(f->dir, &f->reader, &info), ERR_VERSION);
+    assert_non_null(strstr(info.message, "written by an older dogwatch"));
+    open_store(f);
+    open_reader(f);
+    step.bytes_s = 42;
+    step.index = 1;
+    assert_int_equal(store_job_step_put(f->store, &step, &info), ERR_OK);
+    assert_int_equal(store_read_job(f->reader, job.id, &read, &steps, &info), ERR_OK);
+    assert_int_equal(steps.items.count, 2);
+    assert_string_equal(steps.items.items[0].name, "lease");
+    assert_int_equal(steps.items.items[0].total_bytes, 0);
+    assert_int_equal(steps.items.items[1].bytes_s, 42);
+    job_record_free(&read);
+    job_step_list_free(&steps);
 }
 
 static void test_a_damaged_file_is_set_aside_and_said(void **state)
@@ -625,6 +670,7 @@ int main(void)
         CASE(test_the_audit_chain_finds_what_was_changed_by_hand),
         CASE(test_no_store_says_what_to_start),
         CASE(test_a_newer_schema_is_refused_untouched),
+        CASE(test_jobs_of_an_older_file_are_kept_and_get_the_new_columns),
         CASE(test_a_damaged_file_is_set_aside_and_said),
         CASE(test_a_reader_follows_when_the_file_is_replaced),
         CASE(test_a_reader_works_when_the_engine_is_dead),
