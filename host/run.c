@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -19,10 +20,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/vec.h"
 
 #define READ_STEP 8192
 #define READ_MOST_STEPS 32
+#define PIECE_BYTES 65536
+#define PIECE_WAIT_MS 300
 #define EXEC_LIMIT_US (5 * USEC_PER_SEC)   /* from fork to execve: longer only where the disk hangs */
 #define KILLED_LIMIT_US (2 * USEC_PER_SEC) /* how long a killed child may take to go before it is abandoned */
 #define TERM_LIMIT_US USEC_PER_SEC         /* at the helper's end, between SIGTERM and SIGKILL */
@@ -245,13 +249,16 @@ struct running {
     int errors_fd; /* as above */
 };
 
+enum errors_way { ERRORS_DISCARDED, ERRORS_APART, ERRORS_WITH_OUT };
+
 static enum err start(
-    const char *const argv[], bool with_out, bool with_errors, struct running *running, struct err_info *info)
+    const char *const argv[], bool with_out, enum errors_way errors_way, struct running *running, struct err_info *info)
 {
     int out[2], errors[2] = {-1, -1}, failed[2] = {-1, -1};
     enum err result;
-    if (make_pipe(with_out, out) && make_pipe(with_errors, errors) && pipe2(failed, O_CLOEXEC) == 0)
-        result = fork_child(argv, &(struct ends){out[1], errors[1], failed[1]}, &running->pid, info);
+    if (make_pipe(with_out, out) && make_pipe(errors_way == ERRORS_APART, errors) && pipe2(failed, O_CLOEXEC) == 0)
+        result = fork_child(argv, &(struct ends){out[1], errors_way == ERRORS_WITH_OUT ? out[1] : errors[1], failed[1]},
+            &running->pid, info);
     else
         result = err_errno(info, ERR_IO, errno, "cannot make a pipe for %s", argv[0]);
     close_fd(&out[1]);
@@ -342,7 +349,7 @@ enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *o
     int wait_status = 0;
     *status = -1;
     int64_t deadline = clock_mono_us() + timeout_us;
-    enum err result = start(argv, out, errors, &running, info);
+    enum err result = start(argv, out, errors ? ERRORS_APART : ERRORS_DISCARDED, &running, info);
     if (result != ERR_OK)
         return result;
     if (await_end(&running, deadline, out, errors, &wait_status)) {
@@ -359,6 +366,66 @@ enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *o
     return result;
 }
 
+/* --- a program whose output passes through --------------------------------------------------------------------------
+ */
+
+/* One piece, or the 300 ms in which none came. *ended: the output's end. */
+static enum err pass_piece(struct running *running, void *piece, size_t size, run_sink *sink, void *context,
+    struct buf *errors, bool *heard, bool *ended)
+{
+    struct pollfd wait[] = {{.fd = running->out_fd, .events = POLLIN}, {.fd = running->errors_fd, .events = POLLIN}};
+    poll(wait, 2, PIECE_WAIT_MS);
+    drain(&running->errors_fd, errors);
+    ssize_t got = read(running->out_fd, piece, size);
+    *heard = got > 0 || (wait[1].revents & POLLIN);
+    *ended = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+    if (*ended)
+        return ERR_OK;
+    return sink(context, got > 0 ? piece : NULL, got > 0 ? (size_t)got : 0) ? ERR_OK : ERR_CANCELLED;
+}
+
+/* Until the output's end. */
+static enum err pass_output(const char *program, struct running *running, int64_t silence_us, run_sink *sink,
+    void *context, struct buf *errors, struct err_info *info)
+{
+    char *piece = xmalloc(PIECE_BYTES);
+    bool heard, ended = false;
+    enum err result = ERR_OK;
+    for (int64_t heard_us = clock_mono_us(); result == ERR_OK && !ended;) {
+        result = pass_piece(running, piece, PIECE_BYTES, sink, context, errors, &heard, &ended);
+        if (heard)
+            heard_us = clock_mono_us();
+        if (result != ERR_OK)
+            err_set(info, result, "%s was ended before it was through", program);
+        else if (!ended && clock_mono_us() - heard_us > silence_us)
+            result = err_set(info, ERR_TIMEOUT, "%s said nothing for %lld s and was killed", program,
+                (long long)(silence_us / USEC_PER_SEC));
+    }
+    free(piece);
+    return result;
+}
+
+enum err run_program_into(const char *const argv[], int64_t silence_us, run_sink *sink, void *context,
+    struct buf *errors, int *status, struct err_info *info)
+{
+    struct running running;
+    int wait_status = 0;
+    *status = -1;
+    enum err result = start(argv, true, errors ? ERRORS_APART : ERRORS_WITH_OUT, &running, info);
+    if (result != ERR_OK)
+        return result;
+    result = pass_output(argv[0], &running, silence_us, sink, context, errors, info);
+    close_fd(&running.out_fd);
+    if (result == ERR_OK && await_end(&running, clock_mono_us() + silence_us, NULL, errors, &wait_status))
+        *status = exit_status(wait_status);
+    else
+        kill_group(running.pid);
+    if (result == ERR_OK && *status < 0)
+        result = err_set(info, ERR_TIMEOUT, "%s did not end after its output and was killed", argv[0]);
+    close_fd(&running.errors_fd);
+    return result;
+}
+
 /* --- a program that is followed -------------------------------------------------------------------------------------
  */
 
@@ -367,7 +434,7 @@ enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err
     struct running running;
     *pid = -1;
     *out_fd = -1;
-    enum err result = start(argv, true, false, &running, info);
+    enum err result = start(argv, true, ERRORS_DISCARDED, &running, info);
     if (result != ERR_OK)
         return result;
     *pid = running.pid;

@@ -5,6 +5,8 @@
 #ifndef HOST_RUN_H
 #define HOST_RUN_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -15,6 +17,16 @@
  * ERR_TIMEOUT, ERR_NOT_FOUND (no such program), ERR_FULL (out's ceiling passed), ERR_IO. */
 enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status,
     struct err_info *info);
+
+/* Each piece of a program's standard output as it comes; with length 0 (data NULL) about every 300 ms in which nothing
+ * came. False: enough, the program is killed. */
+typedef bool run_sink(void *context, const void *data, size_t length);
+
+/* For output too large to be held: each piece goes to `sink`. `errors` as above; NULL: standard error goes the same way
+ * as standard output. silence_us: how long nothing may be said, and, after its output has ended, how long the program
+ * may take to end. Results as of run_program, ERR_CANCELLED where the sink had enough. */
+enum err run_program_into(const char *const argv[], int64_t silence_us, run_sink *sink, void *context,
+    struct buf *errors, int *status, struct err_info *info);
 
 /* Start a program whose standard output is read by the caller, non-blocking (followers such as journalctl -f). *pid and
  * *out_fd are the caller's; run_end kills the group, reaps and closes. The child also dies with the helper

@@ -18,6 +18,7 @@
 
 #define ASK_LIMIT_US (10 * USEC_PER_SEC)
 #define START_LIMIT_US (60 * USEC_PER_SEC)
+#define PAUSE_LIMIT_US (30 * USEC_PER_SEC)
 #define STOP_EXTRA_US (30 * USEC_PER_SEC) /* beyond the grace time: killing, unmounting, taking down the network */
 #define ANSWER_CEILING (16u * 1024 * 1024)
 #define ERRORS_CEILING (16u * 1024)
@@ -97,7 +98,7 @@ static bool directory_has_entries(const char *path)
     return entries == 3; /* "." and ".." are two */
 }
 
-static bool find_program(enum runtime_kind kind, char out[HOST_PATH_SIZE])
+bool runtime_program(enum runtime_kind kind, char out[HOST_PATH_SIZE])
 {
     for (const char *const *candidate = runtimes[kind].programs; *candidate; candidate++)
         if (access(host_path(out, HOST_PATH_SIZE, *candidate), X_OK) == 0)
@@ -108,7 +109,7 @@ static bool find_program(enum runtime_kind kind, char out[HOST_PATH_SIZE])
 bool runtime_is_used(enum runtime_kind kind)
 {
     char path[HOST_PATH_SIZE];
-    if (!find_program(kind, path))
+    if (!runtime_program(kind, path))
         return false;
     for (const char *const *trace = runtimes[kind].traces; *trace; trace++) {
         host_path(path, sizeof path, *trace);
@@ -143,7 +144,7 @@ static enum err ask(enum runtime_kind kind, const char *const *words, const char
     const char *argv[MOST_WORDS + 1] = {program};
     size_t count = 1;
     int status;
-    if (!find_program(kind, program))
+    if (!runtime_program(kind, program))
         return err_set(info, ERR_NOT_FOUND, "%s is not installed on this host", runtime_name(kind));
     while (*words)
         argv[count++] = *words++;
@@ -377,11 +378,28 @@ enum err runtime_stop(enum runtime_kind kind, const char *id, int grace_s, bool 
     return result;
 }
 
-enum err runtime_start(enum runtime_kind kind, const char *id, struct err_info *info)
+/* A verb on one container that says nothing when all is well. */
+static enum err command(
+    enum runtime_kind kind, const char *verb, const char *id, int64_t limit_us, struct err_info *info)
 {
-    static const char *const words[] = {"start", NULL};
+    const char *const words[] = {verb, NULL};
     struct buf errors = BUF(ERRORS_CEILING);
-    enum err result = ask(kind, words, &id, 1, START_LIMIT_US, NULL, &errors, info);
+    enum err result = ask(kind, words, &id, 1, limit_us, NULL, &errors, info);
     buf_free(&errors);
     return result;
+}
+
+enum err runtime_start(enum runtime_kind kind, const char *id, struct err_info *info)
+{
+    return command(kind, "start", id, START_LIMIT_US, info);
+}
+
+enum err runtime_pause(enum runtime_kind kind, const char *id, struct err_info *info)
+{
+    return command(kind, "pause", id, PAUSE_LIMIT_US, info);
+}
+
+enum err runtime_unpause(enum runtime_kind kind, const char *id, struct err_info *info)
+{
+    return command(kind, "unpause", id, PAUSE_LIMIT_US, info);
 }

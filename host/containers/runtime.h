@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/vec.h"
+#include "host/path.h"
 
 enum runtime_kind { RUNTIME_PODMAN, RUNTIME_DOCKER, RUNTIME_COUNT };
 
@@ -25,6 +26,9 @@ enum runtime_kind runtime_by_name(const char *name);
 /* Its program is installed and it has left traces of being used on this host: asking an engine that nobody uses would
  * make it set up its storage, or report a daemon that was never meant to run as broken. */
 bool runtime_is_used(enum runtime_kind kind);
+
+/* The absolute path of its program, below the root of host/path.h; false where it is not installed. */
+bool runtime_program(enum runtime_kind kind, char out[HOST_PATH_SIZE]);
 
 bool runtime_id_is_valid(const char *id);
 
@@ -65,6 +69,10 @@ enum err runtime_version(enum runtime_kind kind, char out[RUNTIME_VERSION_SIZE],
 /* Stop one container by ID, SIGKILL after grace_s. *killed: the engine said that it had to (podman only). */
 enum err runtime_stop(enum runtime_kind kind, const char *id, int grace_s, bool *killed, struct err_info *info);
 enum err runtime_start(enum runtime_kind kind, const char *id, struct err_info *info);
+
+/* Freeze and thaw one container by ID. */
+enum err runtime_pause(enum runtime_kind kind, const char *id, struct err_info *info);
+enum err runtime_unpause(enum runtime_kind kind, const char *id, struct err_info *info);
 
 /* The text up to the next comma-separated element of a top-level JSON array, one at a time, so that a long answer never
  * stands in memory as a whole tree. *cursor starts at the text, *length is what is left; false at the end. */

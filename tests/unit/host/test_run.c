@@ -181,6 +181,74 @@ static void test_find_takes_the_first_that_is_there(void **state)
     assert_null(run_find((const char *const[]){"/nonexistent/sh", "/etc/passwd", NULL}));
 }
 
+/* Counts what passes and keeps its first bytes; has enough after `most`. */
+struct passed {
+    size_t bytes, most;
+    struct buf text;
+};
+
+static bool count_passed(void *context, const void *data, size_t length)
+{
+    struct passed *passed = context;
+    passed->bytes += length;
+    if (length < 100)
+        buf_append(&passed->text, length ? data : "", length);
+    return passed->bytes < passed->most;
+}
+
+static enum err pass_shell(
+    const char *script, int64_t silence_us, struct passed *passed, struct buf *errors, int *status)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    passed->text.ceiling = 1000;
+    return run_program_into(argv, silence_us, count_passed, passed, errors, status, NULL);
+}
+
+static void test_what_is_too_large_to_be_held_passes_through_whole(void **state)
+{
+    (void)state;
+    struct passed passed = {.most = SIZE_MAX};
+    struct buf errors = BUF(1000);
+    int status;
+    assert_int_equal(
+        pass_shell("head -c 3000000 /dev/zero; echo no >&2; exit 3", LIMIT_US, &passed, &errors, &status), ERR_OK);
+    assert_int_equal(status, 3);
+    assert_int_equal(passed.bytes, 3000000);
+    assert_string_equal(buf_text(&errors), "no\n");
+    buf_free(&errors);
+    buf_free(&passed.text);
+}
+
+static void test_errors_pass_with_the_output_where_nobody_wants_them_apart(void **state)
+{
+    (void)state;
+    struct passed passed = {.most = SIZE_MAX};
+    int status;
+    assert_int_equal(pass_shell("echo one; echo two >&2; echo three", LIMIT_US, &passed, NULL, &status), ERR_OK);
+    assert_string_equal(buf_text(&passed.text), "one\ntwo\nthree\n");
+    buf_free(&passed.text);
+}
+
+static void test_a_sink_that_has_enough_ends_the_program(void **state)
+{
+    (void)state;
+    struct passed passed = {.most = 100000};
+    int status;
+    assert_int_equal(pass_shell("exec cat /dev/zero", LIMIT_US, &passed, NULL, &status), ERR_CANCELLED);
+    assert_int_equal(status, -1);
+    buf_free(&passed.text);
+}
+
+static void test_a_program_that_falls_silent_is_given_up(void **state)
+{
+    (void)state;
+    struct passed passed = {.most = SIZE_MAX};
+    int status;
+    assert_int_equal(pass_shell("echo one; exec sleep 1000", 1000, &passed, NULL, &status), ERR_TIMEOUT);
+    assert_int_equal(pass_shell("exec >&- 2>&-; exec sleep 1000", 1000, &passed, NULL, &status), ERR_TIMEOUT);
+    buf_free(&passed.text);
+}
+
 /* Last: nothing can be started afterwards. */
 static void test_the_end_leaves_nothing_behind(void **state)
 {
@@ -220,6 +288,10 @@ int main(void)
         cmocka_unit_test(test_a_program_that_never_stops_talking_meets_its_deadline),
         cmocka_unit_test(test_a_grandchild_that_keeps_the_pipe_delays_nothing),
         cmocka_unit_test(test_a_followed_program_is_read_and_ended_with_its_group),
+        cmocka_unit_test(test_what_is_too_large_to_be_held_passes_through_whole),
+        cmocka_unit_test(test_errors_pass_with_the_output_where_nobody_wants_them_apart),
+        cmocka_unit_test(test_a_sink_that_has_enough_ends_the_program),
+        cmocka_unit_test(test_a_program_that_falls_silent_is_given_up),
         cmocka_unit_test(test_find_takes_the_first_that_is_there),
         cmocka_unit_test(test_the_end_leaves_nothing_behind),
     };
