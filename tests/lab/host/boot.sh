@@ -3,7 +3,7 @@
 # into it and goes on as busybox init. Only the mount namespace of this host is touched. Argument: the host's directory.
 set -eu
 H=$1
-. "$H/conf" # HOST ADDRESS PREFIX ENGINE KEY_PUB CGROUPS CGROUP_V2
+. "$H/conf" # HOST ADDRESS PREFIX ENGINE KEY_PUB CGROUPS CGROUP_V2 SHARED
 R=$H/root
 LAB_HOST=$(dirname "$0")
 
@@ -43,6 +43,18 @@ cat /proc/sys/kernel/random/uuid >"$H/boot_id"
 mount --bind "$H/boot_id" "$R/proc/sys/kernel/random/boot_id"
 mount -o remount,bind,ro "$R/proc/sys/kernel/random/boot_id"
 mount -t sysfs sysfs "$R/sys"
+
+# --- storage: podman's volumes on a btrfs of their own, and what the hosts share --------------------------------------
+if [ -e "$H/volumes.img" ]; then
+    tries=0
+    while [ -n "$(losetup -j "$H/volumes.img")" ] && [ $tries -lt 100 ]; do # the last boot's goes with its last process
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    mkdir -p "$R/var/lib/containers/storage/volumes"
+    mount -t btrfs -o loop "$H/volumes.img" "$R/var/lib/containers/storage/volumes"
+fi
+[ -z "${SHARED:-}" ] || { mkdir -p "$R/mnt/shared" && mount --bind "$SHARED" "$R/mnt/shared"; }
 
 # --- control groups: what is mounted in our own cgroup namespace begins at our own group ------------------------------
 if [ "$CGROUP_V2" = yes ]; then

@@ -71,7 +71,15 @@ if [ "$ENGINE" = proxy ]; then
     echo '<!doctype html><title>Back soon</title><h1>This site is not here right now</h1>' >"$E/haproxy/notice.html"
 fi
 
-install -m 755 "$LAB_HOST/rc" "$LAB_HOST/setup" "$LAB_HOST/health" "$R/opt/lab/"
+# storage the hosts share, mounted where a site lives that needs it, never by itself
+if [ -n "${SHARED:-}" ]; then
+    mkdir -p "$R/srv/wharf.example"
+    echo '/mnt/shared/wharf.example /srv/wharf.example none bind,noauto 0 0' >"$E/fstab"
+else
+    : >"$E/fstab"
+fi
+
+install -m 755 "$LAB_HOST/rc" "$LAB_HOST/setup" "$LAB_HOST/health" "$LAB_HOST/fill" "$R/opt/lab/"
 echo "ADDRESS=$ADDRESS PREFIX=$PREFIX ENGINE=$ENGINE" >"$R/opt/lab/conf"
 {
     echo '::sysinit:/opt/lab/rc'

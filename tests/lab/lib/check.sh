@@ -12,7 +12,7 @@ check_machine() {
 cannot() {
     local tool missing='' mount
     [ "$(id -u)" = 0 ] || { echo 'it needs root (namespaces, mounts, network)' && return; }
-    for tool in unshare nsenter pivot_root ip busybox podman crun dockerd containerd runc haproxy ssh-keygen sudo iptables; do
+    for tool in unshare nsenter pivot_root ip busybox podman crun dockerd containerd runc haproxy ssh-keygen sudo iptables nft rsync gcc; do
         command -v $tool >/dev/null || missing+=" $tool"
     done
     [ -x /usr/sbin/sshd ] || missing+=' sshd'
@@ -25,8 +25,11 @@ cannot() {
     [ -n "$mount" ] || { echo 'no control groups are mounted' && return; }
     { mkdir -p "$mount/$TAG" && rmdir "$mount/$TAG"; } 2>/dev/null || [ -d "$mount/$TAG" ] || { echo "control groups cannot be made in $mount" && return; }
     unshare --net sh -c 'ip link add br0 type bridge && ip link add veth-a type veth peer name veth-b' 2>/dev/null || { echo 'no bridge or veth interfaces' && return; }
+    [ "$BTRFS" = no ] || can_btrfs || { echo 'no btrfs: that needs btrfs-progs, loop devices and a kernel with it' && return; }
     return 1
 }
+
+can_btrfs() { command -v mkfs.btrfs >/dev/null && grep -qw btrfs /proc/filesystems && [ -e /dev/loop-control ]; }
 
 # A host's upper layer and its containers need a file system that is no overlay itself; else a tmpfs is laid over LAB.
 check_file_system() {

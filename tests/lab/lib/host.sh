@@ -27,7 +27,7 @@ host_cgroups() {
 }
 
 host_prepare() { # HOST
-    local dir engine
+    local dir engine image
     dir=$(host_dir "$1") engine=$(host_engine "$1")
     mkdir -p "$dir"/root/lab "$dir"/{upper,work}/{usr,etc} || return
     host_hide "$dir" "$engine" || return
@@ -39,9 +39,22 @@ CONF
         proxy_config >"$dir/haproxy.cfg" && proxy_map >"$dir/sites.map"
         return
     fi
+    host_storage "$1" "$dir" || return
     # for host/setup, removed after it
     site_plan "$1" >"$dir/root/lab/plan"
-    ln "$LAB/images.tar" "$dir/root/lab/images.tar" && cp -al "$LAB/content" "$dir/root/lab/content"
+    mkdir -p "$dir/root/lab/images" "$LAB/content"
+    for image in $(site_images "$1"); do ln "$LAB/images/$image.tar" "$dir/root/lab/images/" || return; done
+    cp -al "$LAB/content" "$dir/root/lab/content"
+}
+
+# what boot.sh mounts besides: a btrfs of the host's own for podman's volumes, storage that the hosts share
+host_storage() { # HOST DIR
+    case $BTRFS:$1 in
+    yes:mosh01 | yes:mosh02) truncate -s 8G "$2/volumes.img" && mkfs.btrfs -q "$2/volumes.img" || return ;;
+    esac
+    [ "$MOUNT" = no ] || mkdir -p "$LAB/shared/wharf.example"
+    # shellcheck disable=SC2153
+    echo "SHARED='$([ "$MOUNT" = no ] || echo "$LAB/shared")'" >>"$2/conf"
 }
 
 host_has_pid() { host_pid "$1"; }

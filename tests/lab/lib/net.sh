@@ -77,5 +77,22 @@ net_cut() { in_switch ip link set "$(net_port "$1")" down; }
 net_heal() { in_switch ip link set "$(net_port "$1")" up; }
 net_is_cut() { ! in_switch ip -o link show up dev "$(net_port "$1")" 2>/dev/null | grep -q .; }
 
+# Two hosts that do not hear one another, each still heard by everybody else: silence, no refusal.
+net_part_table() { echo "lab-$(printf '%s\n' "$1" "$2" | sort | tr '\n' '-' | sed 's/-$//')"; }
+net_part() { # HOST HOST
+    in_switch nft -f - <<NFT
+table bridge $(net_part_table "$1" "$2")
+delete table bridge $(net_part_table "$1" "$2")
+table bridge $(net_part_table "$1" "$2") {
+    chain forward {
+        type filter hook forward priority 0;
+        ip saddr $(net_address "$1") ip daddr $(net_address "$2") drop
+        ip saddr $(net_address "$2") ip daddr $(net_address "$1") drop
+    }
+}
+NFT
+}
+net_join() { in_switch nft delete table bridge "$(net_part_table "$1" "$2")"; } # HOST HOST
+
 net_machine_end_gone() { ! ip link show "$TAG" >/dev/null 2>&1; }
 net_down() { net_machine_end_gone || ip link del "$TAG" 2>/dev/null || wait_for 5 net_machine_end_gone; }

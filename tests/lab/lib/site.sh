@@ -7,16 +7,37 @@ example.org          1  300  Example_Coalition
 kleingarten.example  1    1  Kleingartenverein_Sonnenschein
 chorus.example       2    1  Chorus_of_the_Docks
 tuinder.example      3  300  De_Tuinder
+ledger.example       1    0  Purser_of_the_Docks
 '
-# site, container, port, memory, cpus, volume, its path, health check (seconds between; - for none)
+# site, container, port, memory, cpus, volume, its path, the volume's driver, health check (seconds between; - for none)
 CONTAINERS='
-example.org          web  8080  128M  0.5  data   /var/www      5
-example.org          app  8081  64M   0.25 state  /var/lib/app  -
-kleingarten.example  web  8082  64M   0.25 data   /var/www      -
-chorus.example       web  8083  64M   0.25 data   /var/www      5
-tuinder.example      web  8084  128M  0.5  data   /var/www      5
+example.org          web    8080  128M  0.5  data   /var/www         dir  5
+example.org          app    8081  64M   0.25 state  /var/lib/app     dir  -
+kleingarten.example  web    8082  64M   0.25 data   /var/www         dir  -
+chorus.example       web    8083  64M   0.25 data   /var/www         dir  5
+tuinder.example      web    8084  128M  0.5  data   /var/www         dir  5
+ledger.example       ledger 8085  64M   1    data   /var/lib/ledger  dir  -
 '
 STRAY_HOST=2 # where a container runs that belongs to no site
+
+# `up --btrfs`: where podman's volumes live on mosh01 and mosh02 is a btrfs of its own, and this site's volume a subvolume
+SITES_BTRFS='
+harbour.example      1    0  Harbour_Office
+'
+CONTAINERS_BTRFS='
+harbour.example      ledger 8086  64M   1    data   /var/lib/ledger  btrfs -
+'
+# `up --mount`: every compute host can mount this site's directory from storage they share (host/furnish.sh), one does
+SITES_MOUNT='
+wharf.example        1    0  Wharf_and_Crane
+'
+CONTAINERS_MOUNT='
+wharf.example        ledger 8087  64M   1    data   /var/lib/ledger  mount -
+'
+site_options() {
+    [ "$BTRFS" = no ] || { SITES+=$SITES_BTRFS && CONTAINERS+=$CONTAINERS_BTRFS; }
+    [ "$MOUNT" = no ] || { SITES+=$SITES_MOUNT && CONTAINERS+=$CONTAINERS_MOUNT; }
+}
 
 rows() { grep . <<<"$1"; }
 
@@ -31,7 +52,7 @@ host_engine() { # HOST
     *) echo podman ;;
     esac
 }
-site_port() { rows "$CONTAINERS" | awk -v s="$1" '$1 == s && $2 == "web" { print $3 }'; }
+site_port() { rows "$CONTAINERS" | awk -v s="$1" '$1 == s { print $3; exit }'; }
 
 # what host/setup.sh makes on HOST: the rows of its sites' containers, and the stray one
 site_plan() { # HOST
@@ -39,7 +60,12 @@ site_plan() { # HOST
     rows "$SITES" | while read -r site number _; do
         [ "$(site_host "$number")" != "$1" ] || rows "$CONTAINERS" | awk -v s="$site" '$1 == s'
     done
-    [ "$(site_host $STRAY_HOST)" != "$1" ] || echo '- stray-cache - 32M 0.1 - - -'
+    [ "$(site_host $STRAY_HOST)" != "$1" ] || echo '- cache - 32M 0.1 - - - -'
+}
+
+# the images HOST needs: what is moved there brings its own
+site_images() { # HOST
+    site_plan "$1" | awk '{ print $2 }' | sort -u
 }
 
 # real enough content: an index and pages of 4 to 12 KB that link to one another
@@ -67,18 +93,18 @@ site_content() { # SITE PAGES MEMBER DIR
 site_contents() {
     local site number pages member
     rows "$SITES" | while read -r site number pages member; do
-        site_content "$site" "$pages" "$member" "$LAB/content/$site" || exit
+        [ "$pages" = 0 ] || site_content "$site" "$pages" "$member" "$LAB/content/$site" || exit
     done
 }
 
 site_yaml() { # SITE MEMBER
-    local site=$1 container port memory cpus volume path volumes=''
+    local site=$1 container port memory cpus volume path driver volumes=''
     printf 'sites:\n  %s:\n    domains: [%s, www.%s]\n    member: %s\n    containers:\n' "$site" "$site" "$site" "${2//_/ }"
-    while read -r _ container port memory cpus volume path _; do
+    while read -r _ container port memory cpus volume path driver _; do
         printf '      %s: { image: "localhost/coop/%s:1", publish: %s, memory: %s, cpus: %s, user: "2042:2042",\n' \
             "$container" "$container" "$port" "$memory" "$cpus"
         printf '             read_only: true, mounts: { %s: %s } }\n' "$volume" "$path"
-        volumes+="      $volume: { driver: dir, size: 1G }"$'\n'
+        volumes+="      $volume: { driver: $driver, size: 1G }"$'\n'
     done < <(rows "$CONTAINERS" | awk -v s="$site" '$1 == s')
     printf '    volumes:\n%s    health: { path: /, status: 200, contains: "Welcome" }\n' "$volumes"
 }

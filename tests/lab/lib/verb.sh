@@ -5,6 +5,7 @@ verb_up() {
     [[ $HOSTS =~ ^[1-9][0-9]?$ ]] || misuse "--hosts takes 1 to 99, not '$HOSTS'"
     [[ $INTERVAL =~ ^[0-9]+(ms|s|m)$ ]] || misuse "--interval takes a duration such as 2s, not '$INTERVAL'"
     check_machine
+    site_options
     [ "$ENROL" = no ] || [ -x "$(dogwatch)" ] || die "$(dogwatch) is missing: make all, or set DOGWATCH, or use --no-enrol"
     umask 022
     lock_lab
@@ -38,10 +39,10 @@ up() {
     step lab 'write the fleet files' "$LAB/log" fleet_write &&
         step lab 'make the enrolment key' "$LAB/log" ssh-keygen -q -t ed25519 -N '' -C dogwatch-lab -f "$KEY" &&
         step lab 'make the network' "$LAB/log" net_up &&
-        step lab 'make the images' "$LAB/log" image_archive "$LAB/images.tar" &&
+        step lab 'make the images' "$LAB/log" image_archives &&
         step lab 'write the sites' "$LAB/log" site_contents || return
     up_hosts || return
-    rm -rf "$LAB/content" "$LAB/images.tar"
+    rm -rf "$LAB/content" "$LAB/images"
     [ "$ENROL" = no ] || up_enrol
 }
 
@@ -162,7 +163,20 @@ verb_heal() { need_host "$1" && net_heal "$1"; }
 verb_stop_sshd() { need_host "$1" && host_signal_sshd "$1" STOP; }
 verb_cont_sshd() { need_host "$1" && host_signal_sshd "$1" CONT; }
 verb_rekey() { need_host "$1" && host_rekey "$1"; }
+verb_part() { need_host "$1" && need_host "$2" && net_part "$1" "$2"; }
+verb_join() { need_host "$1" && need_host "$2" && net_join "$1" "$2"; }
 verb_fingerprint() { need_host "$1" && host_fingerprint "$1"; }
+
+# Where the site runs: many files, or a few big ones, that do not compress and are not sparse.
+verb_fill() { # SITE VOLUME FILES BYTES
+    local host
+    need_lab
+    [[ $3 =~ ^[1-9][0-9]*$ && $4 =~ ^[1-9][0-9]*$ ]] || misuse "fill takes numbers of files and bytes, not '$3' and '$4'"
+    for host in $(host_names); do
+        [ "$(host_engine "$host")" != proxy ] && host_run "$host" /opt/lab/fill "$@" && return
+    done
+    die "no host runs $1, or it has no volume $2"
+}
 
 verb_reboot() {
     need_lab
