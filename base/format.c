@@ -3,6 +3,7 @@
 #include "base/format.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -118,4 +119,23 @@ const char *format_duration(int64_t duration_us, char out[FORMAT_SIZE])
     else
         put_pair(out, seconds, SECONDS_PER_DAY, 'd', SECONDS_PER_HOUR, 'h');
     return out;
+}
+
+bool format_parse_bytes(const char *text, int64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char digits[20];
+    size_t length = text ? strspn(text, "0123456789") : 0;
+    if (length == 0 || length >= sizeof digits)
+        return false;
+    str_format(digits, sizeof digits, "%.*s", (int)length, text);
+    const char *rest = text + length, *unit = *rest ? strchr(units, *rest) : NULL;
+    int64_t scale = 1, count;
+    for (const char *at = units; unit && at <= unit; at++)
+        scale *= 1024;
+    rest += unit != NULL;
+    if ((*rest && strcmp(rest, "/s") != 0) || !str_to_i64(digits, 1, INT64_MAX / scale, &count))
+        return false;
+    *bytes = count * scale;
+    return true;
 }

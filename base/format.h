@@ -3,10 +3,15 @@
 #ifndef BASE_FORMAT_H
 #define BASE_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define FORMAT_SIZE 32
+
+/* "500K", "10M", "10M/s", "1048576": binary multiples, whole numbers from 1 on. False, *bytes untouched, on anything
+ * else. */
+bool format_parse_bytes(const char *text, int64_t *bytes);
 
 /* All return out. */
 const char *format_bytes(double bytes, char out[FORMAT_SIZE]);  /* "1.5G", binary multiples, at most 5 columns */

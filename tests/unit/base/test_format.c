@@ -127,9 +127,31 @@ static void durations_show_two_units(void **state)
     assert_true(strlen(format_duration(INT64_MAX, out)) < FORMAT_SIZE);
 }
 
+static void amounts_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t bytes;
+    } cases[] = {{"1", 1}, {"500K", 512000}, {"10M", INT64_C(10) << 20}, {"10M/s", INT64_C(10) << 20},
+        {"3G", INT64_C(3) << 30}, {"2T", INT64_C(2) << 40}};
+    static const char *const bad[] = {
+        "", "0", "M", "-1", "1.5G", "10m", "10MB", "10M/h", "10 M", "9999999999T", "99999999999999999999", NULL};
+    int64_t bytes = -7;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(format_parse_bytes(cases[i].text, &bytes));
+        assert_int_equal(bytes, cases[i].bytes);
+    }
+    bytes = -7;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(format_parse_bytes(bad[i], &bytes));
+    assert_int_equal(bytes, -7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(amounts_are_read_as_they_are_written),
         cmocka_unit_test(bytes_move_to_the_next_unit_before_they_get_wide),
         cmocka_unit_test(no_amount_of_bytes_is_wider_than_five_columns),
         cmocka_unit_test(rates_are_bytes_per_second),
