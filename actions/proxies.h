@@ -11,8 +11,8 @@
 /* One proxy that knows the site (docs/protocol.md "Verbs of a proxy"). */
 struct plan_proxy {
     char host[NAME_SIZE];
-    char program[16]; /* "haproxy", "nginx"; "" where it could not be asked */
-    char state[16];   /* "site", "held", "notice"; "" as above */
+    char program[16]; /* "haproxy", "nginx" */
+    char state[16];   /* "site", "held", "notice" */
     bool can_hold;
     int64_t hold_limit_s;       /* how long it can hold a request; 0: not known */
     char address[ADDRESS_SIZE]; /* where it leads to now; "": not known */
@@ -27,10 +27,9 @@ struct plan_proxies {
 void plan_proxies_free(struct plan_proxies *proxies); /* what it owns; leaves it empty */
 
 enum proxies_need {
-    PROXIES_ALL,       /* one that cannot be asked is an error that names it: for plans that switch routes or hold */
-    PROXIES_BEST,      /* one that cannot be asked is left out, with a warning in the plan */
-    PROXIES_NOT_ASKED, /* none is asked: every proxy that is up belongs to it, the steps find out whether it knows the
-                        * site (for what must begin at once) */
+    PROXIES_ALL,   /* one that cannot be asked is an error that names it: for plans that switch routes or hold */
+    PROXIES_BEST,  /* one that cannot be asked is left out, with a warning in the plan */
+    PROXIES_QUICK, /* as BEST, and none is waited for longer than half a second: for what must begin at once */
 };
 
 /* Which proxies of the fleet know the site now. Free *out in any case. Where the fleet has none that does, the plan
