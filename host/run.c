@@ -31,8 +31,10 @@
 #define KILLED_LIMIT_US (2 * USEC_PER_SEC) /* how long a killed child may take to go before it is abandoned */
 #define TERM_LIMIT_US USEC_PER_SEC         /* at the helper's end, between SIGTERM and SIGKILL */
 #define REAP_STEP_MS 20                    /* how often to look where pidfd_open(2) is missing (Linux < 5.3) */
-#define FIRST_FD_TO_CLOSE 4                /* 3 tells the parent that execve failed */
-#define MOST_FDS_TO_CLOSE 4096             /* where close_range(2) is missing (Linux < 5.9) */
+#define FAILED_FD 5                        /* in the child: tells the parent that execve failed */
+#define FIRST_FD_TO_CLOSE 6
+#define ABOVE_ALL_FDS 16       /* where the child keeps its descriptors until they get their numbers */
+#define MOST_FDS_TO_CLOSE 4096 /* where close_range(2) is missing (Linux < 5.9) */
 
 struct child {
     pid_t pid;
@@ -151,11 +153,11 @@ void run_end_all(void)
 /* --- starting -------------------------------------------------------------------------------------------------------
  */
 
-/* The write ends a child gets; -1 means /dev/null. */
+/* What a child gets: 0 to 2 (-1 means /dev/null), 3 and 4 (-1: closed), and what takes errno where execve fails, and
+ * closes where it succeeds. */
 struct ends {
-    int out;
-    int errors;
-    int failed; /* takes errno where execve fails, and closes where it succeeds */
+    int fds[5];
+    int failed;
 };
 
 static void close_others(void)
@@ -166,6 +168,29 @@ static void close_others(void)
 #endif
     for (int fd = FIRST_FD_TO_CLOSE; fd < MOST_FDS_TO_CLOSE; fd++)
         close(fd);
+}
+
+/* Give every descriptor its number. All are moved out of the way first: one's old number may be another's new one.
+ * Async-signal-safe calls only. */
+static bool take_fds(const struct ends *ends)
+{
+    int high[FAILED_FD + 1];
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= FAILED_FD; fd++) {
+        int given = fd == FAILED_FD ? ends->failed : ends->fds[fd];
+        given = given < 0 && fd <= STDERR_FILENO ? null_fd : given;
+        high[fd] = given < 0 ? -1 : fcntl(given, F_DUPFD_CLOEXEC, ABOVE_ALL_FDS);
+        if (given >= 0 && high[fd] < 0)
+            return false;
+    }
+    for (int fd = 0; fd <= FAILED_FD; fd++) {
+        if (high[fd] < 0)
+            close(fd);
+        else if (dup2(high[fd], fd) < 0)
+            return false;
+    }
+    fcntl(FAILED_FD, F_SETFD, FD_CLOEXEC);
+    return true;
 }
 
 /* The child's way to execve. Async-signal-safe calls only. */
@@ -179,18 +204,16 @@ static _Noreturn void become(const char *const argv[], const struct ends *ends, 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
-    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
-        dup2(ends->out < 0 ? null_fd : ends->out, STDOUT_FILENO) >= 0 &&
-        dup2(ends->errors < 0 ? null_fd : ends->errors, STDERR_FILENO) >= 0 && dup2(ends->failed, 3) >= 0) {
-        fcntl(3, F_SETFD, FD_CLOEXEC);
+    int failed = ends->failed;
+    if (take_fds(ends)) {
+        failed = FAILED_FD;
         close_others();
         signal(SIGPIPE, SIG_DFL);
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(argv[0], (char *const *)argv, (char *const *)environment);
     }
     int why = errno;
-    ssize_t ignored = write(3, &why, sizeof why);
+    ssize_t ignored = write(failed, &why, sizeof why);
     (void)ignored;
     _exit(127);
 }
@@ -243,6 +266,25 @@ static bool make_pipe(bool wanted, int ends[2])
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
+/* Start it and wait for its execve. */
+static enum err launch(const char *const argv[], const int fds[5], pid_t *pid, struct err_info *info)
+{
+    int failed[2];
+    *pid = -1;
+    if (pipe2(failed, O_CLOEXEC) != 0)
+        return err_errno(info, ERR_IO, errno, "cannot make a pipe for %s", argv[0]);
+    struct ends ends = {.failed = failed[1]};
+    memcpy(ends.fds, fds, sizeof ends.fds);
+    enum err result = fork_child(argv, &ends, pid, info);
+    close_fd(&failed[1]);
+    int why = result == ERR_OK ? await_exec(failed[0]) : 0;
+    close_fd(&failed[0]);
+    if (!why)
+        return result;
+    kill_group(*pid);
+    return err_errno(info, err_from_errno(why), why, "cannot run %s", argv[0]);
+}
+
 struct running {
     pid_t pid;
     int out_fd;    /* -1 where discarded or at its end */
@@ -254,22 +296,16 @@ enum errors_way { ERRORS_DISCARDED, ERRORS_APART, ERRORS_WITH_OUT };
 static enum err start(
     const char *const argv[], bool with_out, enum errors_way errors_way, struct running *running, struct err_info *info)
 {
-    int out[2], errors[2] = {-1, -1}, failed[2] = {-1, -1};
+    int out[2], errors[2] = {-1, -1};
     enum err result;
-    if (make_pipe(with_out, out) && make_pipe(errors_way == ERRORS_APART, errors) && pipe2(failed, O_CLOEXEC) == 0)
-        result = fork_child(argv, &(struct ends){out[1], errors_way == ERRORS_WITH_OUT ? out[1] : errors[1], failed[1]},
-            &running->pid, info);
-    else
+    if (make_pipe(with_out, out) && make_pipe(errors_way == ERRORS_APART, errors)) {
+        int errors_end = errors_way == ERRORS_WITH_OUT ? out[1] : errors[1];
+        result = launch(argv, (const int[]){-1, out[1], errors_end, -1, -1}, &running->pid, info);
+    } else {
         result = err_errno(info, ERR_IO, errno, "cannot make a pipe for %s", argv[0]);
+    }
     close_fd(&out[1]);
     close_fd(&errors[1]);
-    close_fd(&failed[1]);
-    int why = result == ERR_OK ? await_exec(failed[0]) : 0;
-    close_fd(&failed[0]);
-    if (why) {
-        kill_group(running->pid);
-        result = err_errno(info, err_from_errno(why), why, "cannot run %s", argv[0]);
-    }
     if (result != ERR_OK) {
         close_fd(&out[0]);
         close_fd(&errors[0]);
@@ -440,6 +476,21 @@ enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err
     *pid = running.pid;
     *out_fd = running.out_fd;
     return ERR_OK;
+}
+
+enum err run_spawn(const char *const argv[], const struct run_fds *fds, pid_t *pid, struct err_info *info)
+{
+    return launch(argv, (const int[]){fds->in, fds->out, fds->errors, fds->third, fds->fourth}, pid, info);
+}
+
+bool run_await(pid_t pid, int64_t timeout_us, int *status)
+{
+    int wait_status = 0;
+    struct running running = {.pid = pid, .out_fd = -1, .errors_fd = -1};
+    bool ended = await_end(&running, clock_mono_us() + timeout_us, NULL, NULL, &wait_status);
+    if (ended)
+        *status = exit_status(wait_status);
+    return ended;
 }
 
 void run_end(pid_t pid, int out_fd)

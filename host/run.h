@@ -35,6 +35,16 @@ enum err run_program_into(const char *const argv[], int64_t silence_us, run_sink
 enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err_info *info);
 void run_end(pid_t pid, int out_fd);
 
+/* Start a program with descriptors of the caller's (which stay the caller's): 0, 1 and 2 (-1: /dev/null), 3 and 4 (-1:
+ * none). It dies as with run_start. To be ended by run_end(pid, -1) unless run_await said that it ended. */
+struct run_fds {
+    int in, out, errors, third, fourth;
+};
+enum err run_spawn(const char *const argv[], const struct run_fds *fds, pid_t *pid, struct err_info *info);
+/* Wait for its end, at most timeout_us (0: only look): true once it ended, then *status is as of run_program and the
+ * pid is no longer ours. */
+bool run_await(pid_t pid, int64_t timeout_us, int *status);
+
 /* The helper ends: every group started here gets SIGTERM, a second later SIGKILL, and is reaped; nothing can be started
  * any more (ERR_CANCELLED). A container engine's CLI uses that second to leave its state in order. Once, by main. */
 void run_end_all(void);

@@ -277,6 +277,33 @@ static void test_the_end_leaves_nothing_behind(void **state)
     buf_free(&both);
 }
 
+static void test_a_spawned_program_has_the_descriptors_it_was_given(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"/bin/sh", "-c", "cat; cat <&3 >&4; echo done >&2; exit 7", NULL};
+    int in[2], out[2], third[2], status = -1;
+    pid_t pid;
+    char said[64] = "";
+    assert_true(pipe(in) == 0 && pipe(out) == 0 && pipe(third) == 0);
+    struct run_fds fds = {.in = in[0], .out = out[1], .errors = out[1], .third = third[0], .fourth = out[1]};
+    assert_int_equal(write(in[1], "one ", 4), 4);
+    assert_int_equal(write(third[1], "two ", 4), 4);
+    close(in[1]);
+    close(third[1]);
+    assert_int_equal(run_spawn(argv, &fds, &pid, NULL), ERR_OK);
+    assert_true(run_await(pid, LIMIT_US, &status));
+    assert_int_equal(status, 7);
+    assert_int_equal(read(out[0], said, sizeof said - 1), 13);
+    assert_string_equal(said, "one two done\n");
+    static const char *const endless[] = {"/bin/sleep", "1000", NULL};
+    assert_int_equal(run_spawn(endless, &(struct run_fds){-1, -1, -1, -1, -1}, &pid, NULL), ERR_OK);
+    assert_false(run_await(pid, 0, &status));
+    run_end(pid, -1);
+    assert_true(becomes_gone(pid));
+    for (int i = 0; i < 2; i++)
+        close(i ? out[0] : in[0]), close(i ? out[1] : third[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_a_sink_that_has_enough_ends_the_program),
         cmocka_unit_test(test_a_program_that_falls_silent_is_given_up),
         cmocka_unit_test(test_find_takes_the_first_that_is_there),
+        cmocka_unit_test(test_a_spawned_program_has_the_descriptors_it_was_given),
         cmocka_unit_test(test_the_end_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
