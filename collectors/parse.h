@@ -14,6 +14,7 @@
 
 #define PARSE_CONTAINERS_MAX 4096
 #define PARSE_VOLUMES_MAX 8192
+#define PARSE_MARKS_MAX 4096
 #define PARSE_LINES_MAX 256
 #define PARSE_PARTS_MAX 512 /* file systems, disks, networks: each */
 

@@ -134,6 +134,11 @@ static int parse_exit_code(const json_t *entry)
     return code >= INT32_MIN && code <= INT32_MAX ? (int)code : 0;
 }
 
+static bool is_kept_up(const char *restart_policy)
+{
+    return restart_policy && restart_policy[0] && strcmp(restart_policy, "no") != 0;
+}
+
 static void read_state(const json_t *entry, struct container_state *container)
 {
     container->state = run_state_parse(json_get_text(entry, "state"));
@@ -163,6 +168,7 @@ static const char *read_container(const json_t *entry, const char *host, struct 
     parse_words(entry, "image", container->image, sizeof container->image);
     parse_hex_id(entry, "image_id", container->image_id, sizeof container->image_id);
     read_state(entry, container);
+    container->starts_at_boot = is_kept_up(json_get_text(entry, "restart_policy"));
     parse_ports(entry, container->ports, sizeof container->ports);
     parse_mounts(entry, container->mounts, sizeof container->mounts);
     return NULL;
@@ -229,6 +235,58 @@ static enum err parse_volumes(const json_t *json, const char *host, struct inven
             vec_push(&inventory->volumes, volume);
     }
     return err;
+}
+
+/* --- marks --- */
+
+static const char *read_mark(const json_t *entry, struct site_marking *marking)
+{
+    *marking = (struct site_marking){0};
+    if (!parse_name(entry, "site", marking->site))
+        return "without a valid site";
+    if (!site_mark_parse(json_get_text(entry, "mark"), &marking->mark) || marking->mark == MARK_NONE)
+        return "of an unknown kind";
+    json_get_bool(entry, "trial", &marking->trial);
+    parse_words(entry, "job", marking->job, sizeof marking->job);
+    parse_name(entry, "peer", marking->peer);
+    marking->since_us = parse_time_us(entry, "since_us");
+    marking->until_us = parse_time_us(entry, "until_us");
+    return NULL;
+}
+
+static enum err parse_marks(const json_t *json, struct inventory *inventory, struct err_info *info)
+{
+    const json_t *list;
+    enum err err = parse_section(json, WHAT, "marks", JSON_ARRAY, &list, info);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        struct site_marking marking;
+        const char *why = i < PARSE_MARKS_MAX ? read_mark(entry, &marking) : "too many";
+        if (why)
+            left_out_add(&inventory->left_out, "mark", why, entry);
+        else
+            vec_push(&inventory->marks, marking);
+    }
+    return err;
+}
+
+static int compare_marks(const void *a, const void *b)
+{
+    return strcmp(((const struct site_marking *)a)->site, ((const struct site_marking *)b)->site);
+}
+
+static void settle_marks(struct inventory *inventory)
+{
+    struct parse_list list = {inventory->marks.items, inventory->marks.count, sizeof *inventory->marks.items};
+    parse_sort_unique(&list, compare_marks, &inventory->left_out, "mark");
+    inventory->marks.count = list.count;
+    vec_each (&inventory->containers, struct container_state, container) {
+        struct site_marking wanted = {0};
+        str_copy(wanted.site, sizeof wanted.site, container->site);
+        const struct site_marking *found =
+            list.count ? bsearch(&wanted, list.items, list.count, list.item_size, compare_marks) : NULL;
+        container->mark = found ? found->mark : MARK_NONE;
+    }
 }
 
 /* --- keys, and each once --- */
@@ -298,10 +356,13 @@ enum err parse_inventory(const json_t *json, const char *host, struct inventory 
         err = parse_containers(json, host, inventory, info);
     if (err == ERR_OK)
         err = parse_volumes(json, host, inventory, info);
+    if (err == ERR_OK)
+        err = parse_marks(json, inventory, info);
     if (err != ERR_OK)
         return err;
     settle_containers(inventory, host);
     settle_volumes(inventory, host);
+    settle_marks(inventory);
     return ERR_OK;
 }
 
@@ -309,4 +370,5 @@ void inventory_free(struct inventory *inventory)
 {
     vec_free(&inventory->containers);
     vec_free(&inventory->volumes);
+    vec_free(&inventory->marks);
 }

@@ -11,6 +11,7 @@ struct inventory {
     char runtimes[64];                      /* "podman 4.3.1, docker (no answer)" */
     VEC(struct container_state) containers; /* sorted by name and runtime; each id and each key once */
     VEC(struct volume_state) volumes;       /* sorted by name and runtime; each key once */
+    VEC(struct site_marking) marks;         /* sorted by site; each once */
     struct left_out left_out;
 };
 

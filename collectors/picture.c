@@ -143,6 +143,8 @@ static void add_objects(
     report->volumes = copy_of(inventory->volumes.items, report->volume_count, sizeof *report->volumes);
     for (size_t i = 0; i < report->volume_count; i++)
         merge_volume(&report->volumes[i], sample, now_us);
+    report->mark_count = inventory->marks.count;
+    report->marks = copy_of(inventory->marks.items, report->mark_count, sizeof *report->marks);
 }
 
 static struct host_report *make_report(
@@ -185,5 +187,6 @@ void host_report_free(struct host_report *report)
         return;
     free(report->containers);
     free(report->volumes);
+    free(report->marks);
     free(report);
 }

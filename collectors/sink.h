@@ -16,6 +16,8 @@ struct host_report {
     size_t container_count;
     struct volume_state *volumes;
     size_t volume_count;
+    struct site_marking *marks; /* sorted by site, each once: what is not here bears none */
+    size_t mark_count;
 };
 void host_report_free(struct host_report *report);
 

@@ -81,7 +81,7 @@ static void take_report(void *owner, struct host_report *report)
     struct message *message = new_message(MESSAGE_REPORT, report->host.name);
     message->report = report;
     message->item.bytes += sizeof *report + report->container_count * sizeof *report->containers +
-                           report->volume_count * sizeof *report->volumes;
+                           report->volume_count * sizeof *report->volumes + report->mark_count * sizeof *report->marks;
     intake_put(model->intake, &message->item);
 }
 

@@ -36,6 +36,7 @@ static void host_free(void *node)
     vec_free(&host->volumes);
     vec_free(&host->unsure);
     vec_free(&host->low);
+    vec_free(&host->marks);
     free(host);
 }
 
@@ -269,6 +270,7 @@ static void take_objects(
     present_sites_of(host, &sites_before);
     merge_containers(present, host, report, now_us, at_us);
     merge_volumes(present, host, report, now_us, at_us);
+    present_take_marks(present, host, report, now_us);
     host->known = host->listed = true;
     str_copy(host->listed_boot_id, sizeof host->listed_boot_id, host->state.boot_id);
     present_update_host_sites(present, host, &sites_before, now_us, at_us);
@@ -394,6 +396,11 @@ void present_load(struct present *present, const struct snapshot *snapshot)
         if (volume->metrics[VOLUME_FREE] < VOLUME_LOW_PCT / 100 * volume->metrics[VOLUME_TOTAL])
             note_low(host, volume->metrics[VOLUME_TOTAL]);
     }
+    struct present_nodes hosts = {0};
+    present_all(present->hosts, &hosts);
+    vec_each (&hosts.list, void *, node)
+        present_load_marks(*node);
+    vec_free(&hosts.list);
     present_load_sites(present, snapshot);
 }
 

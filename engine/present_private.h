@@ -16,6 +16,7 @@ struct present_host {
     VEC(struct container_state) containers; /* sorted by key */
     VEC(struct volume_state) volumes;       /* sorted by key */
     VEC(double) low;                        /* file systems with little room, known by their size */
+    VEC(struct site_marking) marks;         /* sorted by site */
     VEC(struct container_state) unsure;     /* sorted by key: what was last known of those that are now RUN_UNKNOWN */
 };
 
@@ -23,6 +24,8 @@ struct present_site {
     struct site_state state;          /* first: the tree compares by its name */
     const struct site_def *declared;  /* NULL for discovered sites */
     VEC(struct present_host *) hosts; /* those with a container of it, sorted by name */
+    enum site_mark place;             /* hosts where it bears this mark are where it is; the others have copies */
+    int64_t contested_us;             /* since when more than one host has it active; 0: they do not */
     enum site_status last_known;      /* the last status that was not unknown; SITE_UNKNOWN before the first */
     char told_drift[REASON_SIZE];     /* what the timeline knows of its drift: without what only is not running */
     bool loaded;                      /* from an earlier engine, and not known since */
@@ -53,6 +56,22 @@ void present_update_all_sites(struct present *present, int64_t now_us);
 void present_load_sites(struct present *present, const struct snapshot *snapshot);
 /* Point sites at their declarations in present->fleet, adding those that are new. */
 void present_declare_sites(struct present *present);
+
+/* present_marks.c */
+enum site_mark present_mark(const struct present_host *host, const char *site);
+const struct site_marking *present_marking(const struct present_host *host, const char *site); /* NULL: none */
+/* The host's marks become those of the report; what changed is told. */
+void present_take_marks(
+    struct present *present, struct present_host *host, const struct host_report *report, int64_t now_us);
+/* As far as the host's containers, read back from the store, tell. */
+void present_load_marks(struct present_host *host);
+/* Decide where the site is: sets site->place. */
+void present_choose_place(struct present_site *site);
+bool present_is_place(const struct present_site *site, const struct present_host *host);
+/* Note whether more than one host has it active. True where that is beyond doubt: each has said so since it began. */
+bool present_is_contested(struct present_site *site, int64_t now_us);
+/* mark_job, kept_host and the like. */
+void present_put_marks(struct present_site *site);
 
 /* The nodes of a tree, in order: for loops that delete. */
 struct present_nodes {

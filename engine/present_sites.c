@@ -110,6 +110,7 @@ struct presence {
     unsigned listed;  /* hosts with it that say what they run */
     unsigned running; /* of those, where it runs */
     unsigned unsure;  /* containers there whose engine does not answer */
+    bool contested;   /* more than one host has it active */
     const char *lost; /* a host that does not answer and ran it when last seen; or NULL */
     bool all_limited;
 };
@@ -142,25 +143,29 @@ static bool ran_there(const struct present_site *site, const struct present_host
 static bool any_listed(const struct present_site *site)
 {
     vec_each (&site->hosts, struct present_host *, host)
-        if ((*host)->listed)
+        if ((*host)->listed && present_is_place(site, *host))
             return true;
     return false;
 }
 
 /* What is last known of hosts that do not answer counts only where no other has the site. */
-static struct presence sum_up(struct present_site *site)
+static struct presence sum_up(struct present_site *site, int64_t now_us)
 {
     struct site_state *state = &site->state;
-    struct presence presence = {.all_limited = true};
+    struct presence presence = {.all_limited = true, .contested = present_is_contested(site, now_us)};
+    present_choose_place(site);
     bool listed_only = any_listed(site);
     metrics_clear(state->metrics, SITE_METRIC_COUNT);
     state->containers_running = state->containers_total = 0;
     state->health = HEALTH_NONE;
     state->image[0] = state->host[0] = '\0';
-    state->host_count = (uint32_t)site->hosts.count;
+    state->host_count = 0;
     state->seen_us = 0;
     vec_each (&site->hosts, struct present_host *, at) {
         const struct present_host *host = *at;
+        if (!present_is_place(site, host))
+            continue;
+        state->host_count++;
         if (listed_only && !host->listed) {
             if (ran_there(site, host))
                 presence.lost = host->state.name;
@@ -176,6 +181,7 @@ static struct presence sum_up(struct present_site *site)
     }
     if (!presence.all_limited)
         state->metrics[SITE_MEM_LIMIT] = (double)NAN;
+    present_put_marks(site);
     return presence;
 }
 
@@ -193,7 +199,7 @@ static bool has_role(const struct container_state *container, const char *site, 
 static const struct container_state *find_role(const struct present_site *site, const char *role)
 {
     vec_each (&site->hosts, struct present_host *, host) {
-        if (!(*host)->listed)
+        if (!(*host)->listed || !present_is_place(site, *host))
             continue;
         vec_each (&(*host)->containers, const struct container_state, container)
             if (strcmp(container->site, site->state.name) == 0 && has_role(container, site->state.name, role))
@@ -321,8 +327,10 @@ static enum site_status status_of(const struct present *present, const struct pr
         return present->all_listed ? SITE_MISSING : SITE_UNKNOWN;
     if (!at.listed)
         return SITE_UNKNOWN;
-    if (at.running > 1)
+    if (at.contested)
         return SITE_CONFLICT;
+    if (site->place == MARK_QUARANTINED)
+        return SITE_QUARANTINED;
     if (state->containers_running + at.unsure == state->containers_total && at.unsure)
         return SITE_UNKNOWN; /* nothing is known not to run */
     if (!state->containers_running)
@@ -372,7 +380,7 @@ static void update_site(struct present *present, struct present_site *site, int6
         forget_site(present, site);
         return;
     }
-    struct presence presence = sum_up(site);
+    struct presence presence = sum_up(site, now_us);
     set_status(site, status_of(present, site, presence), now_us);
     tell_changes(present, site, presence.lost, now_us);
     present->writer.site(present->writer.owner, &site->state);

@@ -36,7 +36,11 @@ const struct event_kind event_kinds[] = {
     {"site.degraded", SEVERITY_WARNING, "some container of the site does not run or is unhealthy"},
     {"site.stopped", SEVERITY_WARNING, "no container of the site runs"},
     {"site.missing", SEVERITY_CRITICAL, "a declared site is on no host"},
-    {"site.conflict", SEVERITY_CRITICAL, "the site runs on more than one host"},
+    {"site.conflict", SEVERITY_CRITICAL, "the site runs, or would start at boot, on more than one host"},
+    {"site.quarantined", SEVERITY_CRITICAL, "the site was contained: nothing in or out"},
+    {"site.marked", SEVERITY_NOTICE,
+        "its containers on a host do not start any more: stopped, incoming, leaving, kept"},
+    {"site.unmarked", SEVERITY_NOTICE, "they may start again, or are gone"},
     {"site.drift", SEVERITY_WARNING, "the site differs from its declaration"},
     {"site.drift.gone", SEVERITY_INFO, "the site is as declared again"},
     {"fleet.reloaded", SEVERITY_INFO, "the fleet files were read again"},
@@ -199,6 +203,7 @@ void timeline_site(const struct present_writer *writer, enum site_status last_kn
     if (after->status == SITE_UNKNOWN)
         return;
     bool quiet = last_known == SITE_UNKNOWN && (after->status == SITE_RUNNING || after->status == SITE_STOPPED);
+    quiet |= after->status == SITE_QUARANTINED; /* the mark tells it */
     if (after->status != last_known && !quiet) {
         char kind[32];
         str_format(kind, sizeof kind, "site.%s", site_status_word(after->status));
@@ -211,6 +216,22 @@ void timeline_site(const struct present_writer *writer, enum site_status last_kn
         tell(writer, &subject, "site.drift", now_us, "%s", drift);
     else
         tell(writer, &subject, "site.drift.gone", now_us, "%s is as declared again", after->name);
+}
+
+void timeline_mark(const struct present_writer *writer, const char *host, const struct site_marking *before,
+    const struct site_marking *after, int64_t now_us)
+{
+    const char *site = after ? after->site : before->site;
+    struct subject subject = {KIND_SITE, site, host, site};
+    if (before && after && before->mark == after->mark)
+        return;
+    if (!after) {
+        tell(writer, &subject, "site.unmarked", now_us, "%s is no longer %s on %s", site, site_mark_word(before->mark),
+            host);
+        return;
+    }
+    tell(writer, &subject, after->mark == MARK_QUARANTINED ? "site.quarantined" : "site.marked", now_us,
+        "%s is %s on %s%s%s", site, site_mark_word(after->mark), host, after->job[0] ? ", by job " : "", after->job);
 }
 
 void timeline_engine(const struct present_writer *writer, const char *kind, const char *text, int64_t now_us)

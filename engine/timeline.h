@@ -21,6 +21,9 @@ void timeline_host(const struct present_writer *writer, const struct host_state 
  * not run: the status says that already. */
 void timeline_site(const struct present_writer *writer, enum site_status last_known, const char *drift_before,
     const char *drift, const struct site_state *after, int64_t now_us);
+/* A site's mark on one host; NULL for none. */
+void timeline_mark(const struct present_writer *writer, const char *host, const struct site_marking *before,
+    const struct site_marking *after, int64_t now_us);
 /* About the engine or the fleet files: kinds "engine.*", "fleet.*". */
 void timeline_engine(const struct present_writer *writer, const char *kind, const char *text, int64_t now_us);
 

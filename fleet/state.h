@@ -65,6 +65,16 @@ enum site_mark {
 };
 #define MARK_JOB_SIZE 65
 
+/* The mark of one site on one host, as the host has it written down. */
+struct site_marking {
+    char site[NAME_SIZE];
+    enum site_mark mark; /* not MARK_NONE */
+    bool trial;          /* incoming: its job may start it */
+    char job[MARK_JOB_SIZE];
+    char peer[NAME_SIZE];       /* the other host of a move; "" where there is none */
+    int64_t since_us, until_us; /* the host's clock; 0: not known, no end */
+};
+
 struct host_state {
     char name[NAME_SIZE];
     char address[ADDRESS_SIZE];

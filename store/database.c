@@ -79,7 +79,28 @@ static enum err migrate_to_2(sqlite3 *db, struct err_info *info)
     return result;
 }
 
-static enum err (*const migrations[SCHEMA_VERSION])(sqlite3 *db, struct err_info *info) = {migrate_to_1, migrate_to_2};
+/* Marks of sites, and what a container would do at boot. */
+static enum err migrate_to_3(sqlite3 *db, struct err_info *info)
+{
+    static const struct {
+        const char *table, *column, *declaration;
+    } columns[] = {
+        {"site", "mark", "INTEGER NOT NULL DEFAULT 0"},
+        {"site", "mark_job", "TEXT NOT NULL DEFAULT ''"},
+        {"site", "mark_since_us", "INTEGER NOT NULL DEFAULT 0"},
+        {"site", "kept_host", "TEXT NOT NULL DEFAULT ''"},
+        {"site", "kept_until_us", "INTEGER NOT NULL DEFAULT 0"},
+        {"container", "mark", "INTEGER NOT NULL DEFAULT 0"},
+        {"container", "starts_at_boot", "INTEGER NOT NULL DEFAULT 0"},
+    };
+    enum err result = ERR_OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && result == ERR_OK; i++)
+        result = add_column(db, columns[i].table, columns[i].column, columns[i].declaration, info);
+    return result;
+}
+
+static enum err (*const migrations[SCHEMA_VERSION])(sqlite3 *db, struct err_info *info) = {
+    migrate_to_1, migrate_to_2, migrate_to_3};
 
 static enum err add_metrics(sqlite3 *db, struct err_info *info)
 {

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define DATABASE_NAME "dogwatch.db"
 
 /* Open for writing, check quickly that it is whole, migrate. A damaged file is renamed; notice (may be "") then says

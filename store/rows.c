@@ -34,6 +34,11 @@
     C(site_state, drift, TEXT)                                                                                         \
     C(site_state, domains, TEXT)                                                                                       \
     C(site_state, status, INT)                                                                                         \
+    C(site_state, mark, INT)                                                                                           \
+    C(site_state, mark_job, TEXT)                                                                                      \
+    C(site_state, mark_since_us, TIME)                                                                                 \
+    C(site_state, kept_host, TEXT)                                                                                     \
+    C(site_state, kept_until_us, TIME)                                                                                 \
     C(site_state, health, INT)                                                                                         \
     C(site_state, image, TEXT)                                                                                         \
     C(site_state, containers_running, UINT)                                                                            \
@@ -51,6 +56,8 @@
     C(container_state, image, TEXT)                                                                                    \
     C(container_state, image_id, TEXT)                                                                                 \
     C(container_state, state, INT)                                                                                     \
+    C(container_state, mark, INT)                                                                                      \
+    C(container_state, starts_at_boot, BOOL)                                                                           \
     C(container_state, health, INT)                                                                                    \
     C(container_state, exit_code, INT)                                                                                 \
     C(container_state, oom_killed, BOOL)                                                                               \

@@ -60,6 +60,27 @@ static void a_container_is_read_with_all_it_has(void **state)
     inventory_free(&inventory);
 }
 
+static void marks_go_to_the_containers_of_their_site(void **state)
+{
+    (void)state;
+    json_t *json = fixture("inventory.json");
+    json_object_set_new(json, "marks",
+        json_pack("[{s:s,s:s,s:s,s:I,s:I,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s,s:b}]", "site", "example.org",
+            "mark", "kept", "job", "12", "since_us", (json_int_t)1759000000000000, "until_us",
+            (json_int_t)1759000000000001, "peer", "mosh02", "site", "example.org", "mark", "stopped", "site", "b.org",
+            "mark", "fenced", "site", "../etc", "mark", "kept", "site", "a.org", "mark", "incoming", "trial", 1));
+    struct inventory inventory = taken(json);
+    assert_int_equal(container(&inventory, "mosh01/example.org-web")->mark, MARK_KEPT);
+    assert_int_equal(inventory.marks.count, 2);
+    assert_string_equal(inventory.marks.items[0].site, "a.org");
+    assert_true(inventory.marks.items[0].trial);
+    assert_string_equal(inventory.marks.items[1].job, "12");
+    assert_string_equal(inventory.marks.items[1].peer, "mosh02");
+    assert_int_equal(inventory.marks.items[1].until_us, 1759000000000001);
+    assert_true(inventory.left_out.count >= 3);
+    inventory_free(&inventory);
+}
+
 static void ports_and_mounts_read_as_one_line(void **state)
 {
     (void)state;
@@ -234,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_container_is_read_with_all_it_has),
+        cmocka_unit_test(marks_go_to_the_containers_of_their_site),
         cmocka_unit_test(ports_and_mounts_read_as_one_line),
         cmocka_unit_test(long_lists_of_ports_end_in_a_mark),
         cmocka_unit_test(a_stopped_container_keeps_how_it_ended),

@@ -236,7 +236,9 @@ static void site_running_on_two_hosts_is_a_conflict(void **state)
     struct bench *bench = *state;
     begin(bench);
     bench_report_one(bench, "beta", "shop-web", "shop");
-    assert_string_equal(bench_told(bench), "container.started site.conflict");
+    assert_string_equal(bench_told(bench), "container.started");
+    bench_report_one(bench, "alpha", "shop-web", "shop");
+    assert_string_equal(bench_told(bench), "site.conflict");
     assert_int_equal(bench_get_site(bench, "shop")->status, SITE_CONFLICT);
     assert_int_equal(bench_get_site(bench, "shop")->host_count, 2);
 }
@@ -265,7 +267,103 @@ static void site_moved_off_a_lost_host_runs_and_says_so(void **state)
     assert_non_null(strstr(site->drift, "alpha"));
     bench_told(bench);
     bench_report_one(bench, "alpha", "shop-web", "shop");
-    assert_string_equal(bench_told(bench), "host.up site.conflict");
+    assert_string_equal(bench_told(bench), "host.up");
+    bench_report_one(bench, "beta", "shop-web", "shop");
+    assert_string_equal(bench_told(bench), "site.conflict");
+}
+
+/* The host with a container of shop that is stopped and would start at boot; and the mark it bears. */
+static void report_marked(struct bench *bench, const char *host, enum run_state run_state, enum site_mark mark)
+{
+    struct box box = box_of(host);
+    struct container_state *container = box_add(&box, "shop-web", "shop");
+    struct site_marking marking = {.site = "shop", .mark = mark, .job = "12", .since_us = 5, .until_us = 9};
+    container->state = run_state;
+    container->starts_at_boot = true;
+    container->mark = mark;
+    box.report.marks = &marking;
+    box.report.mark_count = mark != MARK_NONE;
+    bench_report(bench, &box);
+}
+
+static void copy_that_would_start_at_boot_is_a_conflict(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked(bench, "beta", RUN_EXITED, MARK_NONE);
+    report_marked(bench, "alpha", RUN_RUNNING, MARK_NONE);
+    assert_int_equal(bench_get_site(bench, "shop")->status, SITE_CONFLICT);
+    report_marked(bench, "beta", RUN_EXITED, MARK_KEPT);
+    const struct site_state *site = bench_get_site(bench, "shop");
+    assert_int_equal(site->status, SITE_RUNNING);
+    assert_string_equal(site->host, "alpha");
+    assert_int_equal(site->host_count, 1);
+    assert_int_equal(site->containers_total, 1);
+    assert_string_equal(site->kept_host, "beta");
+    assert_int_equal(site->kept_until_us, 9);
+    assert_int_equal(site->mark, MARK_NONE);
+    assert_string_equal(site->mark_job, "");
+}
+
+static void kept_copy_that_runs_all_the_same_is_a_conflict(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked(bench, "beta", RUN_RUNNING, MARK_KEPT);
+    report_marked(bench, "alpha", RUN_RUNNING, MARK_NONE);
+    assert_int_equal(bench_get_site(bench, "shop")->status, SITE_CONFLICT);
+}
+
+/* Each host is seen at moments of its own: the new place may be seen settled before the old one is seen stopped. */
+static void move_seen_host_by_host_is_no_conflict(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked(bench, "beta", RUN_RUNNING, MARK_INCOMING);
+    assert_string_equal(bench_get_site(bench, "shop")->host, "alpha");
+    report_marked(bench, "beta", RUN_RUNNING, MARK_NONE);
+    report_marked(bench, "alpha", RUN_EXITED, MARK_LEAVING);
+    report_marked(bench, "alpha", RUN_EXITED, MARK_KEPT);
+    assert_int_equal(bench_get_site(bench, "shop")->status, SITE_RUNNING);
+    assert_string_equal(bench_get_site(bench, "shop")->host, "beta");
+    assert_null(strstr(bench_told(bench), "site.conflict"));
+}
+
+static void site_whose_home_is_silent_is_unknown_although_a_copy_is_kept_elsewhere(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked(bench, "beta", RUN_EXITED, MARK_KEPT);
+    bench_lose(bench, "alpha", ERR_TIMEOUT, "silent");
+    assert_int_equal(bench_get_site(bench, "shop")->status, SITE_UNKNOWN);
+    assert_string_equal(bench_get_site(bench, "shop")->host, "alpha");
+}
+
+static void quarantined_site_is_that_until_it_is_released(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked(bench, "alpha", RUN_PAUSED, MARK_QUARANTINED);
+    const struct site_state *site = bench_get_site(bench, "shop");
+    assert_int_equal(site->status, SITE_QUARANTINED);
+    assert_int_equal(site->mark, MARK_QUARANTINED);
+    assert_string_equal(site->mark_job, "12");
+    assert_int_equal(site->mark_since_us, 5);
+    assert_string_equal(bench_told(bench), "container.paused site.quarantined");
+    bench_restart(bench);
+    report_marked(bench, "alpha", RUN_PAUSED, MARK_QUARANTINED);
+    assert_string_equal(bench_told(bench), "");
+    report_marked(bench, "alpha", RUN_RUNNING, MARK_NONE);
+    assert_string_equal(bench_told(bench), "container.started site.unmarked site.running");
+}
+
+static void site_stopped_by_a_person_is_told_as_such(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked(bench, "alpha", RUN_EXITED, MARK_STOPPED);
+    assert_string_equal(bench_told(bench), "container.stopped site.marked site.stopped");
+    assert_int_equal(bench_get_site(bench, "shop")->mark, MARK_STOPPED);
 }
 
 static void flapping_host_never_makes_more_events_than_changes(void **state)
@@ -471,6 +569,12 @@ int main(void)
         TEST(podman_and_docker_containers_of_one_name_are_two),
         TEST(site_running_on_two_hosts_is_a_conflict),
         TEST(stopped_copy_on_another_host_is_no_conflict),
+        TEST(copy_that_would_start_at_boot_is_a_conflict),
+        TEST(kept_copy_that_runs_all_the_same_is_a_conflict),
+        TEST(move_seen_host_by_host_is_no_conflict),
+        TEST(site_whose_home_is_silent_is_unknown_although_a_copy_is_kept_elsewhere),
+        TEST(quarantined_site_is_that_until_it_is_released),
+        TEST(site_stopped_by_a_person_is_told_as_such),
         TEST(site_moved_off_a_lost_host_runs_and_says_so),
         TEST(flapping_host_never_makes_more_events_than_changes),
         TEST(declared_site_is_missing_only_when_every_host_has_answered),

@@ -464,6 +464,37 @@ static void test_jobs_of_an_older_file_are_kept_and_get_the_new_columns(void **s
     job_step_list_free(&steps);
 }
 
+static void test_sites_of_an_older_file_are_kept_and_get_marks(void **state)
+{
+    struct fixture *f = *state;
+    struct err_info info = {0};
+    struct snapshot *snapshot;
+    struct site_state site = {.name = "example.org", .host = "mosh01", .status = SITE_RUNNING};
+    store_put_site(f->store, &site);
+    store_close(f->store);
+    store_reader_close(f->reader);
+    tamper(f, "ALTER TABLE site DROP COLUMN mark; ALTER TABLE site DROP COLUMN mark_job;"
+              "ALTER TABLE site DROP COLUMN mark_since_us; ALTER TABLE site DROP COLUMN kept_host;"
+              "ALTER TABLE site DROP COLUMN kept_until_us; ALTER TABLE container DROP COLUMN mark;"
+              "ALTER TABLE container DROP COLUMN starts_at_boot; PRAGMA user_version = 2");
+    open_store(f);
+    str_copy(site.name, sizeof site.name, "other.example");
+    site.mark = MARK_QUARANTINED;
+    str_copy(site.mark_job, sizeof site.mark_job, "12");
+    site.kept_until_us = 77;
+    store_put_site(f->store, &site);
+    store_close(f->store);
+    open_store(f);
+    open_reader(f);
+    assert_int_equal(store_read_snapshot(f->reader, &snapshot, &info), ERR_OK);
+    assert_int_equal(snapshot_site(snapshot, "example.org")->mark, MARK_NONE);
+    assert_string_equal(snapshot_site(snapshot, "example.org")->host, "mosh01");
+    assert_int_equal(snapshot_site(snapshot, "other.example")->mark, MARK_QUARANTINED);
+    assert_string_equal(snapshot_site(snapshot, "other.example")->mark_job, "12");
+    assert_int_equal(snapshot_site(snapshot, "other.example")->kept_until_us, 77);
+    snapshot_free(snapshot);
+}
+
 static void test_a_damaged_file_is_set_aside_and_said(void **state)
 {
     struct fixture *f = *state;
@@ -671,6 +702,7 @@ int main(void)
         CASE(test_no_store_says_what_to_start),
         CASE(test_a_newer_schema_is_refused_untouched),
         CASE(test_jobs_of_an_older_file_are_kept_and_get_the_new_columns),
+        CASE(test_sites_of_an_older_file_are_kept_and_get_marks),
         CASE(test_a_damaged_file_is_set_aside_and_said),
         CASE(test_a_reader_follows_when_the_file_is_replaced),
         CASE(test_a_reader_works_when_the_engine_is_dead),
