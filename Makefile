@@ -3,6 +3,7 @@
 #   deps           install the Debian packages that are missing (packages, tests/lab/packages)
 #   unit           the unit tests alone; unit-DIR those of one directory
 #   lab-test       the tests on real hosts (needs root and namespaces; skipped with the reason where those are missing)
+#   faults         every fault at every step of a move: the whole matrix, of which lab-test runs a choice
 #   asan ubsan tsan   the unit tests under a sanitiser
 #   style          include directions, banned functions, sizes, formatting, warnings of both compilers
 #   bench          what things cost
@@ -97,14 +98,30 @@ unit: all $(UNIT_PROGRAMS)
 
 LAB_TESTS := $(wildcard tests/lab/test_*.sh)
 
+# tests/lab/load.c sends visitors; tests/lab/fault_engine.c is the engine, which dies or waits where a test says.
+LAB_PROGRAMS := $(BUILD)/tests/load $(BUILD)/tests/engine
+$(BUILD)/tests/load: $(BUILD)/obj/tests/lab/load.o $(call objects,base)
+$(BUILD)/tests/engine: $(BUILD)/obj/tests/lab/fault_engine.o $(PRODUCT_OBJECTS)
+$(LAB_PROGRAMS):
+	@mkdir -p $(@D)
+	@echo "  link     $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+lab-programs: $(LAB_PROGRAMS)
+.PHONY: lab-programs
+
 test: deps
-	@$(MAKE) --no-print-directory -j2 all unit-programs
+	@$(MAKE) --no-print-directory -j2 all unit-programs lab-programs
 	@DOGWATCH_BUILD=$(abspath $(BUILD)) tests/run $(UNIT_PROGRAMS) $(LAB_TESTS)
 unit-programs: $(UNIT_PROGRAMS)
 .PHONY: unit-programs
 
-lab-test: all
+lab-test: all lab-programs
 	@DOGWATCH_BUILD=$(abspath $(BUILD)) tests/run $(LAB_TESTS)
+
+# Every fault at every step of an action, an hour or two (`make test` runs a choice of them).
+faults: all lab-programs
+	@DOGWATCH_BUILD=$(abspath $(BUILD)) FAULTS=all LAB_TIMEOUT=14400 tests/run tests/lab/test_faults.sh
+.PHONY: faults
 
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)-$@ OPTIMISE='-O1 -g' \
@@ -127,7 +144,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(PRODUCT_OBJECTS) $(BUILD)/support.a
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 bench-programs: $(BENCH_PROGRAMS)
-bench: all $(BENCH_PROGRAMS)
+bench: all lab-programs $(BENCH_PROGRAMS)
 	@for b in $(BENCH_PROGRAMS) $(wildcard bench/*.sh); do DOGWATCH_BUILD=$(abspath $(BUILD)) $$b || exit 1; done
 .PHONY: bench-programs
 

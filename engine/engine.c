@@ -44,6 +44,7 @@ struct engine {
     struct model *model;
     struct collecting *collecting;
     struct jobs *jobs;
+    void (*crash_point)(const char *step, bool before); /* tests; else NULL */
     struct command_context commands;
     struct server *server;
     struct fleet_watch *watch;
@@ -226,7 +227,8 @@ static enum err start_jobs(struct engine *engine, struct err_info *info)
         .state_dir = engine->state_dir,
         .fleet_owner = engine->fleets,
         .fleet_hold = hold_fleet,
-        .fleet_release = release_fleet};
+        .fleet_release = release_fleet,
+        .crash_point = engine->crash_point};
     engine->jobs = jobs_new(&config);
     return jobs_resume(engine->jobs, info);
 }
@@ -353,9 +355,10 @@ static void end(struct engine *engine)
     free(engine->state_dir);
 }
 
-static int run_engine(const struct cli *cli, struct err_info *info)
+static int run_engine(const struct cli *cli, void (*crash_point)(const char *, bool), struct err_info *info)
 {
     struct engine engine = {.lock_fd = -1,
+        .crash_point = crash_point,
         .fleet_dir = paths_fleet_dir(cli->fleet_dir),
         .state_dir = paths_state_dir(cli->state_dir),
         .signal_fd = catch_signals()};
@@ -372,6 +375,11 @@ static int run_engine(const struct cli *cli, struct err_info *info)
 }
 
 int engine_main(int argc, char **argv)
+{
+    return engine_main_with(argc, argv, NULL);
+}
+
+int engine_main_with(int argc, char **argv, void (*crash_point)(const char *step, bool before))
 {
     const char *log = NULL;
     bool verbose = false;
@@ -398,7 +406,7 @@ int engine_main(int argc, char **argv)
     if (result != ERR_OK)
         status = cli_fail(&info);
     else if (!cli.help)
-        status = run_engine(&cli, &info);
+        status = run_engine(&cli, crash_point, &info);
     cli_free(&cli);
     return status;
 }
