@@ -114,10 +114,11 @@ static enum err find_address(
     struct step_context *context, const char *host, char out[INET6_ADDRSTRLEN], struct err_info *info)
 {
     char address[ADDRESS_SIZE];
+    uint16_t ssh_port;
     bool has_jump;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     out[0] = '\0';
-    if (!step_host_address(context, host, address, &has_jump))
+    if (!step_host_address(context, host, address, &ssh_port, &has_jump))
         return err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files any more", host);
     int code = getaddrinfo(address, NULL, &hints, &found);
     if (code || !found)

@@ -1,0 +1,190 @@
+/* What plans about one site have in common. Only reads: the snapshot, the fleet files and the history. */
+#include "actions/subject.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions/proxies.h"
+#include "actions/step.h"
+#include "base/mem.h"
+
+#define HISTORY_JOBS 500
+
+enum err subject_find(const struct plan_request *request, const struct site_state **site, struct err_info *info)
+{
+    const struct snapshot *snapshot = request->snapshot;
+    *site = snapshot_site(snapshot, request->object);
+    if (*site)
+        return ERR_OK;
+    const char **names = xcalloc(snapshot->site_count + 1, sizeof *names);
+    for (size_t i = 0; i < snapshot->site_count; i++)
+        names[i] = snapshot->sites[i].name;
+    const char *nearest = name_nearest(request->object, names, snapshot->site_count);
+    enum err err = err_set(info, ERR_NOT_FOUND, "no site is called \"%s\"%s%s%s", request->object,
+        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    free(names);
+    return err;
+}
+
+enum err subject_check_host(
+    const struct plan_request *request, const char *site, const char *host, struct err_info *info)
+{
+    const struct host_state *state = snapshot_host(request->snapshot, host);
+    if (state && state->status == HOST_UP)
+        return ERR_OK;
+    return err_set(info, ERR_INVALID, "%s is on %s, which cannot be reached: %s", site, host,
+        state ? state->reason : "it is not in the fleet files");
+}
+
+void subject_begin_plan(struct plan *plan, const char *action, const struct site_state *site, const char *host)
+{
+    *plan = (struct plan){.object_kind = KIND_SITE, .cut_us = -1};
+    str_copy(plan->action, sizeof plan->action, action);
+    str_copy(plan->object, sizeof plan->object, site->name);
+    str_copy(plan->site, sizeof plan->site, site->name);
+    str_copy(plan->host, sizeof plan->host, host);
+}
+
+/* --- containers --------------------------------------------------------------------------------------------------- */
+
+bool subject_has(const struct container_state *container, const char *site, const char *host)
+{
+    return strcmp(container->site, site) == 0 && strcmp(container->host, host) == 0;
+}
+
+json_t *subject_containers(
+    const struct plan_request *request, const char *site, const char *host, bool running_only, struct plan *plan)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < request->snapshot->container_count; i++) {
+        const struct container_state *container = &request->snapshot->containers[i];
+        bool runs = container->state == RUN_RUNNING || container->state == RUN_RESTARTING;
+        if (!subject_has(container, site, host) || (running_only && !runs))
+            continue;
+        json_t *row = json_object();
+        json_put_text(row, "name", container->name);
+        json_put_text(row, "id", container->id);
+        json_array_append_new(rows, row);
+        vec_push(&plan->identity, xstrdup(container->id));
+    }
+    return rows;
+}
+
+char *subject_names(const json_t *containers)
+{
+    struct buf names = BUF(4096);
+    const json_t *container;
+    size_t i;
+    json_array_foreach (containers, i, container)
+        buf_printf(&names, "%s%s", i ? ", " : "", json_get_text(container, "name"));
+    char *text = xstrdup(buf_text(&names));
+    buf_free(&names);
+    return text;
+}
+
+/* --- the gate ----------------------------------------------------------------------------------------------------- */
+
+static const struct container_def *published(const struct site_def *def)
+{
+    vec_each (&def->containers, const struct container_def, container)
+        if (container->publish)
+            return container;
+    return NULL;
+}
+
+json_t *subject_health(const struct plan_request *request, const char *site, const char *host, struct plan *plan)
+{
+    const struct site_def *def = fleet_site(request->fleet, site);
+    const struct host_def *where = fleet_host(request->fleet, host);
+    const struct container_def *web = def ? published(def) : NULL;
+    if (!def || !def->health.given || !web) {
+        plan_warn(plan, "no health check is declared: the gate sees only that the same containers keep running");
+        return NULL;
+    }
+    if (where && where->jump) {
+        plan_warn(plan, "%s is behind %s: its pages cannot be asked for from here; the gate sees its containers only",
+            host, where->jump);
+        return NULL;
+    }
+    json_t *health = json_object();
+    json_put_text(health, "domain", def->domains.count ? def->domains.items[0] : site);
+    json_put_i64(health, "port", web->publish);
+    json_put_text(health, "path", def->health.path);
+    json_put_i64(health, "status", def->health.status);
+    json_put_text(health, "contains", def->health.contains);
+    for (size_t i = 0; i < request->snapshot->container_count; i++) {
+        const struct container_state *container = &request->snapshot->containers[i];
+        if (subject_has(container, site, host) && strcmp(container->role, web->name) == 0)
+            json_put_text(health, "container", container->name);
+    }
+    return health;
+}
+
+void subject_add_gate(struct plan *plan, const char *host, const json_t *containers, const json_t *health)
+{
+    json_t *parameters = json_object();
+    json_object_set_new(parameters, "containers", json_deep_copy(containers));
+    if (!health) {
+        plan_add_step(plan, &step_gate, host, parameters, NULL, "wait until its containers run, 3 times in a row");
+        return;
+    }
+    json_object_set_new(parameters, "health", json_deep_copy(health));
+    plan_add_step(plan, &step_gate, host, parameters, NULL,
+        "wait until its containers run and http://%s:%lld%s answers %lld, 3 times in a row",
+        json_get_text(health, "domain"), (long long)json_integer_value(json_object_get(health, "port")),
+        json_get_text(health, "path"), (long long)json_integer_value(json_object_get(health, "status")));
+}
+
+void subject_add_lease(struct plan *plan, const char *host)
+{
+    plan_add_step(plan, &step_lease, host, proxies_lease_parameters(), "release it",
+        "take the lease of %s, so that nobody else changes it meanwhile", plan->site);
+}
+
+void subject_add_release(struct plan *plan, const char *host)
+{
+    plan_add_step(plan, &step_release, host, NULL, NULL, "release the lease of %s", plan->site);
+}
+
+/* --- history ------------------------------------------------------------------------------------------------------ */
+
+static bool has_begun(const struct job_step_list *steps)
+{
+    vec_each (&steps->items, const struct job_step_record, step)
+        if (step->state == STEP_DONE)
+            return true;
+    return false;
+}
+
+/* The plan of one job, where it is about this site and anything of it was done. */
+static bool read_job(const struct plan_request *request, int64_t id, json_t **plan, struct job_step_list *steps)
+{
+    struct job_record job = {0};
+    bool good = store_read_job(request->history, id, &job, steps, NULL) == ERR_OK && job.plan_json &&
+                has_begun(steps) && json_parse(job.plan_json, strlen(job.plan_json), plan, NULL) == ERR_OK;
+    job_record_free(&job);
+    if (!good)
+        job_step_list_free(steps);
+    return good;
+}
+
+bool subject_last_job(const struct plan_request *request, const char *action, const char *site, int64_t *job_id,
+    json_t **plan, struct job_step_list *steps)
+{
+    struct job_list jobs = {0};
+    bool found = false;
+    *plan = NULL;
+    *steps = (struct job_step_list){0};
+    *job_id = 0;
+    if (!request->history || store_read_jobs(request->history, HISTORY_JOBS, &jobs, NULL) != ERR_OK)
+        return false;
+    vec_each (&jobs.items, const struct job_record, job) {
+        bool ended = job->state == JOB_DONE || job->state == JOB_FAILED;
+        if (found || !ended || strcmp(job->action, action) != 0 || strcmp(job->site, site) != 0)
+            continue;
+        found = read_job(request, job->id, plan, steps);
+        *job_id = found ? job->id : 0;
+    }
+    job_list_free(&jobs);
+    return found;
+}
