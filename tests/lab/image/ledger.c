@@ -43,10 +43,10 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
-static bool send_all(int fd, const char *bytes, size_t length)
+static bool send_all(int fd, const char *bytes, size_t length, int flags)
 {
     while (length > 0) {
-        ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL | flags);
         if (sent <= 0)
             return false;
         bytes += sent;
@@ -61,7 +61,7 @@ static bool answer(int fd, bool keep, const char *status, const char *body, size
     int head_length = snprintf(head, sizeof head,
         "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n", status, length,
         keep ? "keep-alive" : "close");
-    return send_all(fd, head, (size_t)head_length) && send_all(fd, body, length);
+    return send_all(fd, head, (size_t)head_length, length ? MSG_MORE : 0) && send_all(fd, body, length, 0);
 }
 
 /* --- what it can do ----------------------------------------------------------------------------------------------- */
