@@ -22,7 +22,6 @@
 #define STOP_EXTRA_US (30 * USEC_PER_SEC) /* beyond the grace time: killing, unmounting, taking down the network */
 #define ANSWER_CEILING (16u * 1024 * 1024)
 #define ERRORS_CEILING (16u * 1024)
-#define MOST_WORDS 72      /* of a command line */
 #define INSPECT_AT_ONCE 64 /* about 10 KB each: bounds the helper's memory */
 #define MOST_VOLUMES 2000
 
@@ -140,35 +139,41 @@ static void last_line(const struct buf *errors, char *out, size_t out_size)
 static enum err ask(enum runtime_kind kind, const char *const *words, const char *const *names, size_t name_count,
     int64_t limit_us, struct buf *out, struct buf *errors, struct err_info *info)
 {
-    char program[HOST_PATH_SIZE];
-    const char *argv[MOST_WORDS + 1] = {program};
-    size_t count = 1;
-    int status;
+    char program[HOST_PATH_SIZE], said[400];
+    VEC(const char *) argv = {0};
+    const char *verb = words[0];
+    int status = 0;
     if (!runtime_program(kind, program))
         return err_set(info, ERR_NOT_FOUND, "%s is not installed on this host", runtime_name(kind));
+    vec_push(&argv, program);
     while (*words)
-        argv[count++] = *words++;
+        vec_push(&argv, *words++);
     if (name_count)
-        argv[count++] = "--";
-    for (size_t i = 0; i < name_count && count < MOST_WORDS; i++)
-        argv[count++] = names[i];
-    enum err result = run_program(argv, limit_us, out, errors, &status, info);
-    if (result != ERR_OK)
+        vec_push(&argv, "--");
+    for (size_t i = 0; i < name_count; i++)
+        vec_push(&argv, names[i]);
+    vec_push(&argv, NULL);
+    enum err result = run_program(argv.items, limit_us, out, errors, &status, info);
+    vec_free(&argv);
+    if (result != ERR_OK || status == 0)
         return result;
-    if (status == 0)
-        return ERR_OK;
-    char said[400];
     last_line(errors, said, sizeof said);
     return err_set(
-        info, ERR_FAILED, "%s %s failed (%d)%s%s", runtime_name(kind), argv[1], status, said[0] ? ": " : "", said);
+        info, ERR_FAILED, "%s %s failed (%d)%s%s", runtime_name(kind), verb, status, said[0] ? ": " : "", said);
+}
+
+enum err runtime_command(
+    enum runtime_kind kind, const char *const *words, int64_t limit_us, struct buf *out, struct err_info *info)
+{
+    struct buf errors = BUF(ERRORS_CEILING);
+    enum err result = ask(kind, words, NULL, 0, limit_us, out, &errors, info);
+    buf_free(&errors);
+    return result;
 }
 
 static enum err ask_for_text(enum runtime_kind kind, const char *const *words, struct buf *out, struct err_info *info)
 {
-    struct buf errors = BUF(ERRORS_CEILING);
-    enum err result = ask(kind, words, NULL, 0, ASK_LIMIT_US, out, &errors, info);
-    buf_free(&errors);
-    return result;
+    return runtime_command(kind, words, ASK_LIMIT_US, out, info);
 }
 
 /* The next line of *text, ended in place; NULL at the end. */
@@ -341,6 +346,13 @@ enum err runtime_inspect(enum runtime_kind kind, const char *const *ids, size_t 
 {
     static const char *const words[] = {"container", "inspect", NULL};
     return inspect_all(kind, words, ids, count, visit, context, info);
+}
+
+enum err runtime_describe(enum runtime_kind kind, const char *object, const char *const *names, size_t count,
+    runtime_visitor *visit, void *context, struct err_info *info)
+{
+    const char *const words[] = {object, "inspect", NULL};
+    return inspect_all(kind, words, names, count, visit, context, info);
 }
 
 enum err runtime_volumes(enum runtime_kind kind, runtime_visitor *visit, void *context, struct err_info *info)

@@ -61,6 +61,15 @@ typedef void runtime_visitor(const json_t *description, void *context);
 enum err runtime_inspect(enum runtime_kind kind, const char *const *ids, size_t count, runtime_visitor *visit,
     void *context, struct err_info *info);
 
+/* The same of any kind of object: "image", "network", "volume" … The caller has checked the names. */
+enum err runtime_describe(enum runtime_kind kind, const char *object, const char *const *names, size_t count,
+    runtime_visitor *visit, void *context, struct err_info *info);
+
+/* Run the engine's CLI with these words (NULL-terminated), all of them checked by the caller. `out` may be NULL. A
+ * status other than 0 is ERR_FAILED with the engine's own words; what it said stays in `out`. */
+enum err runtime_command(
+    enum runtime_kind kind, const char *const *words, int64_t limit_us, struct buf *out, struct err_info *info);
+
 /* `volume inspect` of all named volumes. */
 enum err runtime_volumes(enum runtime_kind kind, runtime_visitor *visit, void *context, struct err_info *info);
 
