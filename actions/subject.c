@@ -36,6 +36,30 @@ enum err subject_check_host(
         state ? state->reason : "it is not in the fleet files");
 }
 
+enum err subject_check_mark(const struct site_state *site, struct err_info *info)
+{
+    switch (site->mark) {
+    case MARK_QUARANTINED:
+        return err_set(info, ERR_INVALID,
+            "%s is quarantined on %s (job %s): nothing else is done to it; let it go with `dogwatch release %s`",
+            site->name, site->host, site->mark_job, site->name);
+    case MARK_INCOMING:
+    case MARK_LEAVING:
+        return err_set(info, ERR_INVALID,
+            "%s is in the middle of a move (job %s): wait for its end, see `dogwatch jobs` and `dogwatch site where "
+            "%s`",
+            site->name, site->mark_job, site->name);
+    case MARK_KEPT:
+        return err_set(info, ERR_INVALID,
+            "of %s only the copy from before its move is left, kept on %s; where the rest is: `dogwatch site where %s`",
+            site->name, site->host, site->name);
+    case MARK_NONE:
+    case MARK_STOPPED:
+        break;
+    }
+    return ERR_OK;
+}
+
 void subject_begin_plan(struct plan *plan, const char *action, const struct site_state *site, const char *host)
 {
     *plan = (struct plan){.object_kind = KIND_SITE, .cut_us = -1};

@@ -12,6 +12,10 @@ enum err subject_find(const struct plan_request *request, const struct site_stat
 enum err subject_check_host(
     const struct plan_request *request, const char *site, const char *host, struct err_info *info);
 
+/* ERR_INVALID, with the way out, where the site is quarantined, in the middle of a move, or only a kept copy is left.
+ */
+enum err subject_check_mark(const struct site_state *site, struct err_info *info);
+
 /* Name, object, site and host of a new plan. */
 void subject_begin_plan(struct plan *plan, const char *action, const struct site_state *site, const char *host);
 
