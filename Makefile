@@ -98,9 +98,10 @@ unit: all $(UNIT_PROGRAMS)
 
 LAB_TESTS := $(wildcard tests/lab/test_*.sh)
 
-# tests/lab/load.c sends visitors; tests/lab/fault_engine.c is the engine, which dies or waits where a test says.
-LAB_PROGRAMS := $(BUILD)/tests/load $(BUILD)/tests/engine
-$(BUILD)/tests/load: $(BUILD)/obj/tests/lab/load.o $(call objects,base)
+# tests/lab/load.c sends visitors, listen.c hears what leaves a container; fault_engine.c is the engine, which dies or waits
+# where a test says.
+LAB_PROGRAMS := $(BUILD)/tests/load $(BUILD)/tests/listen $(BUILD)/tests/engine
+$(BUILD)/tests/load $(BUILD)/tests/listen: $(BUILD)/tests/%: $(BUILD)/obj/tests/lab/%.o $(call objects,base)
 $(BUILD)/tests/engine: $(BUILD)/obj/tests/lab/fault_engine.o $(PRODUCT_OBJECTS)
 $(LAB_PROGRAMS):
 	@mkdir -p $(@D)
