@@ -22,6 +22,7 @@ void plan_proxies_free(struct plan_proxies *proxies)
         free(*domain);
     vec_free(&proxies->domains);
     vec_free(&proxies->items);
+    vec_free(&proxies->late);
     *proxies = (struct plan_proxies){0};
 }
 
@@ -94,30 +95,48 @@ static struct host_answer *list_proxies(const struct plan_request *request, size
     return answers;
 }
 
+struct plan_proxies proxies_late(const struct plan_proxies *proxies)
+{
+    struct plan_proxies late = *proxies;
+    late.items.items = proxies->late.items;
+    late.items.count = proxies->late.count;
+    return late;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct plan_proxy *left = a, *right = b;
     return strcmp(left->host, right->host);
 }
 
+static enum err take_failure(const struct host_answer *answer, struct plan *plan, enum proxies_need need,
+    struct plan_proxies *out, struct err_info *info)
+{
+    if (need == PROXIES_ALL)
+        return err_set(info, ERR_UNREACHABLE,
+            "the proxy %s cannot be asked, so it is not known where it sends the visitors of %s: %s",
+            answer->host->name, out->site, answer->why);
+    if (need == PROXIES_QUICK && answer->err == ERR_TIMEOUT)
+        str_copy(vec_add(&out->late)->host, NAME_SIZE, answer->host->name);
+    else
+        plan_warn(plan,
+            "the proxy %s cannot be asked (%s): it is left as it is, and visitors who come through it see errors",
+            answer->host->name, answer->why);
+    return ERR_OK;
+}
+
 static enum err take_answers(const struct host_answer *answers, size_t count, struct plan *plan, enum proxies_need need,
     struct plan_proxies *out, struct err_info *info)
 {
-    for (size_t i = 0; i < count; i++) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && !err; i++)
         if (!answers[i].err)
             add_proxy(&answers[i], plan, out);
-        else if (need == PROXIES_ALL)
-            return err_set(info, ERR_UNREACHABLE,
-                "the proxy %s cannot be asked, so it is not known where it sends the visitors of %s: %s",
-                answers[i].host->name, out->site, answers[i].why);
         else
-            plan_warn(plan,
-                "the proxy %s cannot be asked (%s): it is left as it is, and visitors who come through it see errors",
-                answers[i].host->name, answers[i].why);
-    }
+            err = take_failure(&answers[i], plan, need, out, info);
     if (out->items.count)
         qsort(out->items.items, out->items.count, sizeof *out->items.items, by_name);
-    return ERR_OK;
+    return err;
 }
 
 enum err proxies_find(const struct plan_request *request, struct plan *plan, const char *site, enum proxies_need need,
@@ -136,7 +155,7 @@ enum err proxies_find(const struct plan_request *request, struct plan *plan, con
     else
         count = 0; /* nobody is asked here: nothing is known, and nothing is said about it */
     enum err err = take_answers(answers, count, plan, need, out, info);
-    if (!err && !out->items.count && otherwise && request->asker)
+    if (!err && !out->items.count && !out->late.count && otherwise && request->asker)
         plan_warn(plan, "no proxy of the fleet knows %s: %s", site, otherwise);
     json_decref(args);
     host_answers_free(answers, up);

@@ -22,6 +22,7 @@ struct plan_proxy {
 struct plan_proxies {
     char site[NAME_SIZE];
     VEC(struct plan_proxy) items; /* in order of name */
+    VEC(struct plan_proxy) late;  /* QUICK: those that said nothing yet; only `host` is known */
     VEC(char *) domains;          /* of the site: as declared, else its own name */
 };
 void plan_proxies_free(struct plan_proxies *proxies); /* what it owns; leaves it empty */
@@ -29,13 +30,18 @@ void plan_proxies_free(struct plan_proxies *proxies); /* what it owns; leaves it
 enum proxies_need {
     PROXIES_ALL,   /* one that cannot be asked is an error that names it: for plans that switch routes or hold */
     PROXIES_BEST,  /* one that cannot be asked is left out, with a warning in the plan */
-    PROXIES_QUICK, /* as BEST, and none is waited for longer than half a second: for what must begin at once */
+    PROXIES_QUICK, /* as BEST, and none is waited for longer than half a second: for what must begin at once. What says
+                    * nothing until then is in `late` */
 };
 
 /* Which proxies of the fleet know the site now. Free *out in any case. Where the fleet has none that does, the plan
  * gets the warning "no proxy of the fleet knows SITE: OTHERWISE" (NULL: no warning). ERR_UNREACHABLE as told above. */
 enum err proxies_find(const struct plan_request *request, struct plan *plan, const char *site, enum proxies_need need,
     const char *otherwise, struct plan_proxies *out, struct err_info *info);
+
+/* The late ones, for steps at the end of a plan: whether they know the site shows when they are asked. Borrowed: not to
+ * be freed, and gone with `proxies`. */
+struct plan_proxies proxies_late(const struct plan_proxies *proxies);
 
 bool proxies_can_hold(const struct plan_proxies *proxies); /* all of them, and there is one */
 

@@ -89,7 +89,8 @@ json_t *subject_containers(
         json_put_text(row, "name", container->name);
         json_put_text(row, "id", container->id);
         json_array_append_new(rows, row);
-        vec_push(&plan->identity, xstrdup(container->id));
+        if (plan)
+            vec_push(&plan->identity, xstrdup(container->id));
     }
     return rows;
 }

@@ -22,8 +22,8 @@ void subject_begin_plan(struct plan *plan, const char *action, const struct site
 /* `container` belongs to the site on this host. */
 bool subject_has(const struct container_state *container, const char *site, const char *host);
 
-/* The containers of the site on a host: [{"name","id"}], those that run or all. Their IDs become the plan's identity.
- * A new reference. */
+/* The containers of the site on a host: [{"name","id"}], those that run or all. Their IDs become the plan's identity
+ * (NULL: of none). A new reference. */
 json_t *subject_containers(
     const struct plan_request *request, const char *site, const char *host, bool running_only, struct plan *plan);
 char *subject_names(const json_t *containers); /* "a, b"; the caller frees */
