@@ -192,6 +192,7 @@ static const struct {
     {"◆", '*'},
     {"■", '#'},
     {"□", '.'},
+    {"‡", '%'},
 };
 
 static char nearest_ascii(const char *text, size_t length)

@@ -21,6 +21,8 @@
     X(critical, ROLE_CRITICAL, "state: act now")                                                                       \
     X(unknown, ROLE_UNKNOWN, "state: no data, which is neither fine nor broken")                                       \
     X(active, ROLE_ACTIVE, "state: something is being done (a running job)")                                           \
+    X(quarantined, ROLE_QUARANTINED, "state: contained, and kept so on purpose")                                       \
+    X(conflict, ROLE_CONFLICT, "state: the loudest there is: two startable copies of one site")                        \
     X(selected, ROLE_SELECTED, "background of the selected row")                                                       \
     X(marked, ROLE_MARKED, "a marked row")                                                                             \
     X(header, ROLE_HEADER, "column headings")                                                                          \

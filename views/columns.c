@@ -42,6 +42,11 @@ static struct value age_value(int64_t at_us, struct freshness freshness)
     return number_value(VALUE_NUMBER, at_us ? round(age_s * 10) / 10 : NAN);
 }
 
+static struct value mark_value(enum site_mark mark)
+{
+    return text_value(mark == MARK_NONE ? "" : site_mark_word(mark));
+}
+
 /* GETTER(name, struct, expression): the object is `o`, the moment of looking `f`. */
 #define GETTER(name, type, expression)                                                                                 \
     static struct value name(const void *object, const struct column *column, struct freshness f)                      \
@@ -88,6 +93,11 @@ GETTER(site_domains, struct site_state, text_value(o->domains))
 GETTER(site_image, struct site_state, text_value(o->image))
 GETTER(site_health, struct site_state, text_value(health_word(o->health)))
 GETTER(site_declared, struct site_state, bool_value(o->declared))
+GETTER(site_mark, struct site_state, mark_value(o->mark))
+GETTER(site_mark_job, struct site_state, text_value(o->mark_job))
+GETTER(site_mark_since, struct site_state, time_value(o->mark_since_us))
+GETTER(site_kept_host, struct site_state, text_value(o->kept_host))
+GETTER(site_kept_until, struct site_state, time_value(o->kept_until_us))
 GETTER(site_since, struct site_state, time_value(o->since_us))
 GETTER(site_running, struct site_state,
     number_value(VALUE_COUNT, o->seen_us ? (double)o->containers_running : (double)NAN))
@@ -100,6 +110,9 @@ GETTER(container_name, struct container_state, text_value(o->name))
 GETTER(container_key, struct container_state, text_value(o->key))
 GETTER(container_shown, struct container_state, text_value(shown_container(o, f).word))
 GETTER(container_age, struct container_state, age_value(o->seen_us, f))
+GETTER(container_run_state, struct container_state, text_value(run_state_word(o->state)))
+GETTER(container_mark, struct container_state, mark_value(o->mark))
+GETTER(container_boot, struct container_state, bool_value(o->starts_at_boot))
 GETTER(container_site, struct container_state, text_value(o->site))
 GETTER(container_host, struct container_state, text_value(o->host))
 GETTER(container_role, struct container_state, text_value(o->role))
@@ -244,7 +257,7 @@ static const struct column host_columns[] = {
 
 static const struct column site_columns[] = {
     TEXT("site", "SITE", site_name, BOTH, 12, 40, 0),
-    TEXT("state", "STATE", site_shown, BOTH, 8, 9, 0),
+    TEXT("state", "STATE", site_shown, BOTH, 8, 11, 0),
     TEXT("host", "HOST", site_host, BOTH, 6, 20, 1),
     FIGURE(SITE_CPU, "cpu_pct", "CPU%", UNIT_PCT, site_metric, 0),
     FIGURE(SITE_MEM_USED, "mem_used_bytes", "MEM", UNIT_BYTES, site_metric, 1),
@@ -256,11 +269,16 @@ static const struct column site_columns[] = {
     NUMBER("containers", "OF", site_containers, BOTH, 3, 4),
     AGE(site_age, 2),
     TEXT("drift", "DRIFT", site_drift, BOTH, 6, 60, 3),
+    TEXT("kept_host", "COPY KEPT", site_kept_host, BOTH, 9, 20, 6),
     TEXT("desired", "DESIRED", site_desired, BOTH, 7, 8, 7),
     TEXT("image", "IMAGE", site_image, BOTH, 8, 40, 8),
     TEXT("member", "MEMBER", site_member, BOTH, 8, 28, 9),
     TEXT("domains", "DOMAINS", site_domains, COLUMN_REPORT, 8, 60, 9),
     TEXT("health", "HEALTH", site_health, COLUMN_REPORT, 8, 10, 9),
+    TEXT("mark", "MARK", site_mark, COLUMN_REPORT, 8, 11, 9),
+    TEXT("mark_job", "BY JOB", site_mark_job, COLUMN_REPORT, 8, 20, 9),
+    TIME("mark_since", "MARKED", site_mark_since, COLUMN_REPORT, 9),
+    TIME("kept_until", "KEPT UNTIL", site_kept_until, COLUMN_REPORT, 9),
     TRUTH("declared", "DECLARED", site_declared),
     TIME("since", "SINCE", site_since, COLUMN_REPORT, 9),
     NUMBER("hosts", "HOSTS", site_hosts, COLUMN_REPORT, 4, 9),
@@ -270,7 +288,7 @@ static const struct column site_columns[] = {
 
 static const struct column container_columns[] = {
     TEXT("container", "CONTAINER", container_name, BOTH, 12, 40, 0),
-    TEXT("state", "STATE", container_shown, BOTH, 8, 10, 0),
+    TEXT("state", "STATE", container_shown, BOTH, 8, 11, 0),
     TEXT("host", "HOST", container_host, BOTH, 6, 20, 1),
     TEXT("site", "SITE", container_site, BOTH, 8, 32, 3),
     FIGURE(CONTAINER_CPU, "cpu_pct", "CPU%", UNIT_PCT, container_metric, 0),
@@ -288,6 +306,9 @@ static const struct column container_columns[] = {
     TEXT("image", "IMAGE", container_image, BOTH, 8, 40, 8),
     TEXT("ports", "PORTS", container_ports, BOTH, 6, 24, 9),
     TEXT("key", "KEY", container_key, COLUMN_REPORT, 8, 60, 9),
+    TEXT("run_state", "RUNS", container_run_state, COLUMN_REPORT, 8, 10, 9),
+    TEXT("mark", "MARK", container_mark, COLUMN_REPORT, 8, 11, 9),
+    TRUTH("starts_at_boot", "AT BOOT", container_boot),
     TEXT("role", "ROLE", container_role, COLUMN_REPORT, 4, 20, 9),
     TEXT("id", "ID", container_id, COLUMN_REPORT, 12, 64, 9),
     TEXT("image_id", "IMAGE ID", container_image_id, COLUMN_REPORT, 12, 64, 9),
@@ -430,7 +451,10 @@ const char *column_text(
         str_copy(out, COLUMN_TEXT_SIZE, format_number(column->unit, value.number, figure));
         break;
     case VALUE_TIME:
-        str_copy(out, COLUMN_TEXT_SIZE, format_age(value.time_us ? freshness.now_us - value.time_us : -1, figure));
+        if (value.time_us > freshness.now_us)
+            str_format(out, COLUMN_TEXT_SIZE, "in %s", format_age(value.time_us - freshness.now_us, figure));
+        else
+            str_copy(out, COLUMN_TEXT_SIZE, format_age(value.time_us ? freshness.now_us - value.time_us : -1, figure));
         break;
     case VALUE_BOOL:
         str_copy(out, COLUMN_TEXT_SIZE, value.truth ? "yes" : "no");

@@ -29,23 +29,27 @@ bool freshness_engine_silent(struct freshness freshness, const struct snapshot *
 
 unsigned concern_style(enum concern concern)
 {
-    static const unsigned roles[] = {[CONCERN_NONE] = ROLE_NORMAL,
+    static const unsigned roles[CONCERN_COUNT] = {[CONCERN_NONE] = ROLE_NORMAL,
         [CONCERN_OK] = ROLE_OK,
         [CONCERN_ACTIVE] = ROLE_ACTIVE,
         [CONCERN_UNKNOWN] = ROLE_UNKNOWN,
         [CONCERN_WARNING] = ROLE_WARNING,
-        [CONCERN_CRITICAL] = ROLE_CRITICAL};
+        [CONCERN_CRITICAL] = ROLE_CRITICAL,
+        [CONCERN_QUARANTINED] = ROLE_QUARANTINED,
+        [CONCERN_CONFLICT] = ROLE_CONFLICT};
     return roles[concern];
 }
 
 const char *concern_symbol(enum concern concern)
 {
-    static const char *const symbols[] = {[CONCERN_NONE] = "·",
+    static const char *const symbols[CONCERN_COUNT] = {[CONCERN_NONE] = "·",
         [CONCERN_OK] = "●",
         [CONCERN_ACTIVE] = "▶",
         [CONCERN_UNKNOWN] = "?",
         [CONCERN_WARNING] = "!",
-        [CONCERN_CRITICAL] = "✖"};
+        [CONCERN_CRITICAL] = "✖",
+        [CONCERN_QUARANTINED] = "■",
+        [CONCERN_CONFLICT] = "‡"};
     return symbols[concern];
 }
 
@@ -81,17 +85,39 @@ struct shown_state shown_site(const struct site_state *site, struct freshness fr
         [SITE_DEGRADED] = CONCERN_WARNING,
         [SITE_STOPPED] = CONCERN_NONE,
         [SITE_MISSING] = CONCERN_CRITICAL,
-        [SITE_CONFLICT] = CONCERN_CRITICAL,
-        [SITE_QUARANTINED] = CONCERN_CRITICAL};
+        [SITE_CONFLICT] = CONCERN_CONFLICT,
+        [SITE_QUARANTINED] = CONCERN_QUARANTINED};
     /* One that was never seen (missing) has no age: it is as good as the engine's word. */
     bool stale = site->seen_us ? freshness_is_stale(freshness, site->seen_us) : freshness.silent;
     if (site->status == SITE_UNKNOWN || stale)
         return *unknown();
     if ((unsigned)site->status >= sizeof concerns / sizeof *concerns)
-        return *unknown();                              /* of a newer engine */
+        return *unknown(); /* of a newer engine */
+    bool calm = site->status != SITE_CONFLICT && site->status != SITE_QUARANTINED;
+    if (calm && (site->mark == MARK_LEAVING || site->mark == MARK_INCOMING))
+        return shown("moving", CONCERN_ACTIVE);
+    if (calm && site->mark == MARK_KEPT) /* nothing is left of it but the copy of before a move */
+        return shown(site_mark_word(site->mark), site->declared ? CONCERN_CRITICAL : CONCERN_NONE);
     if (site->status == SITE_STOPPED && site->declared) /* declared sites are to run, unless a person stopped them */
         return shown(site_status_word(site->status), site->mark == MARK_STOPPED ? CONCERN_WARNING : CONCERN_CRITICAL);
     return shown(site_status_word(site->status), concerns[site->status]);
+}
+
+/* A container whose mark keeps it from starting is as it should be while it does not run, and alarming while it does.
+ */
+static struct shown_state shown_marked(const struct container_state *container)
+{
+    static const enum concern concerns[] = {[MARK_STOPPED] = CONCERN_NONE,
+        [MARK_INCOMING] = CONCERN_ACTIVE,
+        [MARK_LEAVING] = CONCERN_ACTIVE,
+        [MARK_KEPT] = CONCERN_NONE,
+        [MARK_QUARANTINED] = CONCERN_QUARANTINED};
+    bool runs = container->state == RUN_RUNNING || container->state == RUN_RESTARTING;
+    if ((unsigned)container->mark >= sizeof concerns / sizeof *concerns)
+        return *unknown(); /* of a newer engine */
+    if (runs && (container->mark == MARK_KEPT || container->mark == MARK_STOPPED))
+        return shown(run_state_word(container->state), CONCERN_CRITICAL);
+    return shown(site_mark_word(container->mark), concerns[container->mark]);
 }
 
 struct shown_state shown_container(const struct container_state *container, struct freshness freshness)
@@ -105,6 +131,8 @@ struct shown_state shown_container(const struct container_state *container, stru
         [RUN_DEAD] = CONCERN_CRITICAL};
     if (container->stale || container->state == RUN_UNKNOWN || freshness_is_stale(freshness, container->seen_us))
         return *unknown();
+    if (container->mark != MARK_NONE)
+        return shown_marked(container);
     if (container->state == RUN_RUNNING && container->health == HEALTH_UNHEALTHY)
         return shown("unhealthy", CONCERN_WARNING);
     bool failed = container->oom_killed || (container->exit_code != 0 && container->exit_code != 143);

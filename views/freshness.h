@@ -23,7 +23,17 @@ bool freshness_is_stale(struct freshness freshness, int64_t seen_us);
 bool freshness_engine_silent(struct freshness freshness, const struct snapshot *snapshot);
 
 /* How much a state matters, worst last, for colour, sorting and exit statuses. */
-enum concern { CONCERN_NONE, CONCERN_OK, CONCERN_ACTIVE, CONCERN_UNKNOWN, CONCERN_WARNING, CONCERN_CRITICAL };
+enum concern {
+    CONCERN_NONE,
+    CONCERN_OK,
+    CONCERN_ACTIVE,
+    CONCERN_UNKNOWN,
+    CONCERN_WARNING,
+    CONCERN_CRITICAL,
+    CONCERN_QUARANTINED, /* contained on purpose: nobody is to touch it by mistake */
+    CONCERN_CONFLICT,    /* two startable copies of one site: data part ways with every request */
+    CONCERN_COUNT
+};
 
 struct shown_state {
     const char *word;   /* "up", "running", "unknown", … */

@@ -142,10 +142,10 @@ static bool is_critical(enum row_kind kind, const void *object, struct freshness
         return shown_host(object, freshness).concern != CONCERN_OK;
     case ROWS_SITES: {
         enum concern concern = shown_site(object, freshness).concern;
-        return concern == CONCERN_CRITICAL || concern == CONCERN_UNKNOWN;
+        return concern >= CONCERN_CRITICAL || concern == CONCERN_UNKNOWN;
     }
     case ROWS_CONTAINERS:
-        return shown_container(object, freshness).concern == CONCERN_CRITICAL;
+        return shown_container(object, freshness).concern >= CONCERN_CRITICAL;
     case ROWS_JOBS:
         return shown_job(object).concern == CONCERN_CRITICAL;
     default:

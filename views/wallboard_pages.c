@@ -44,7 +44,7 @@ struct tile {
 enum { TILE_COUNT = 6 };
 
 struct tally {
-    size_t all, good, by_concern[CONCERN_CRITICAL + 1];
+    size_t all, good, by_concern[CONCERN_COUNT];
 };
 
 static void tally_add(struct tally *tally, enum concern concern, bool good)
@@ -61,7 +61,8 @@ static unsigned tell_tally(const struct tally *tally, const char *noun, char *no
     static const struct {
         enum concern concern;
         const char *word;
-    } troubles[] = {{CONCERN_CRITICAL, " critical"}, {CONCERN_UNKNOWN, " unknown"}, {CONCERN_WARNING, " warning"}};
+    } troubles[] = {{CONCERN_CONFLICT, " in conflict"}, {CONCERN_QUARANTINED, " quarantined"},
+        {CONCERN_CRITICAL, " critical"}, {CONCERN_UNKNOWN, " unknown"}, {CONCERN_WARNING, " warning"}};
     enum concern worst = tally->all ? CONCERN_OK : CONCERN_NONE;
     str_format(note, size, "of %zu%s%s", tally->all, noun ? " " : "", noun ? noun : "");
     for (size_t i = 0; i < COUNT(troubles); i++) {

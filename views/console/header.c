@@ -93,7 +93,7 @@ static int draw_tally(struct area area, int x, const char *heading, const struct
     x += area_text(area, x, 0, ROLE_DIM, heading);
     if (tally->count == 0)
         return x + area_text(area, x, 0, ROLE_DIM, " none") + 3;
-    for (int concern = CONCERN_CRITICAL; concern >= CONCERN_NONE; concern--) /* the worst first */
+    for (int concern = CONCERN_COUNT - 1; concern >= CONCERN_NONE; concern--) /* the worst first */
         for (size_t i = 0; i < tally->count; i++) {
             const struct shown_state *state = &tally->groups[i].state;
             unsigned style = concern == CONCERN_NONE ? ROLE_DIM : concern_style(state->concern);

@@ -24,9 +24,10 @@ static void add_grammar(struct text *text)
     text_add_pair(text, ROLE_KEY, "  /~ex1         ", ROLE_NORMAL, "rows that have these characters in this order");
     text_add(text, ROLE_NORMAL, "");
     text_add(text, ROLE_TITLE, "What the signs mean");
-    static const enum concern concerns[] = {
-        CONCERN_CRITICAL, CONCERN_WARNING, CONCERN_UNKNOWN, CONCERN_ACTIVE, CONCERN_OK, CONCERN_NONE};
-    static const char *const meanings[] = {"act now", "look at it today",
+    static const enum concern concerns[] = {CONCERN_CONFLICT, CONCERN_QUARANTINED, CONCERN_CRITICAL, CONCERN_WARNING,
+        CONCERN_UNKNOWN, CONCERN_ACTIVE, CONCERN_OK, CONCERN_NONE};
+    static const char *const meanings[] = {"conflict: two startable copies of one site; W asks every host",
+        "quarantined: contained on purpose, kept as evidence", "act now", "look at it today",
         "no data: neither fine nor broken; figures are what was last known", "something is being done", "fine",
         "not running, and not meant to"};
     for (size_t i = 0; i < sizeof concerns / sizeof *concerns; i++) {

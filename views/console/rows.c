@@ -278,7 +278,8 @@ static bool matches(const struct subject *scope, const char *host, const char *s
 static const struct {
     const char *key;
     int most;
-} words[] = {{"reason", 34}, {"drift", 24}, {"text", 40}, {"message", 24}, {"object", 30}};
+} words[] = {
+    {"state", 11}, {"kept_host", 20}, {"reason", 34}, {"drift", 24}, {"text", 40}, {"message", 24}, {"object", 30}};
 
 static int words_most(const struct column *column)
 {
@@ -307,8 +308,8 @@ static void fit_columns(struct rows *rows)
         int most = !column || column->kind != VALUE_TEXT ? 0 : i == 0 ? NAME_MOST : words_most(column);
         if (most == 0)
             continue;
-        int longest = longest_text(rows, column, most);
-        rows->table_columns[i].min_width = longest > column->min_width ? longest : column->min_width;
+        int longest = longest_text(rows, column, most), symbol = strcmp(column->key, "state") == 0 ? SYMBOL_COLUMNS : 0;
+        rows->table_columns[i].min_width = (longest > column->min_width ? longest : column->min_width) + symbol;
         if (i > 0)
             rows->table_columns[i].priority = longest > 0 ? column->priority : NO_WORDS_PRIORITY;
     }
