@@ -1,0 +1,15 @@
+/* The removal of kept copies whose time is over; jobs_look_after (actions/jobs.h) begins it. */
+#ifndef ACTIONS_EXPIRE_H
+#define ACTIONS_EXPIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/name.h"
+#include "store/reader.h"
+
+/* The next kept copy that is due; `cursor` begins at 0 and is moved on. False where there is no more. Only copies of
+ * sites that run elsewhere are due, on hosts that can be reached. */
+bool expire_is_due(const struct snapshot *snapshot, size_t *cursor, char site[NAME_SIZE], char host[NAME_SIZE]);
+
+#endif
