@@ -22,7 +22,10 @@ struct dialog {
     struct text *body;
     struct input *input; /* name and ask */
     unsigned style;      /* of the frame */
-    double progress;     /* < 0: no gauge */
+    bool full;
+    char *note; /* NULL: none */
+    unsigned note_style;
+    double progress; /* < 0: no gauge */
     char *progress_label;
 };
 
@@ -76,6 +79,7 @@ void dialog_free(struct dialog *dialog)
     free(dialog->title);
     free(dialog->question);
     free(dialog->progress_label);
+    free(dialog->note);
     free(dialog);
 }
 
@@ -93,6 +97,17 @@ void dialog_set_progress(struct dialog *dialog, double fraction, const char *lab
 {
     dialog->progress = fraction;
     xstr_set(&dialog->progress_label, label);
+}
+
+void dialog_set_full(struct dialog *dialog)
+{
+    dialog->full = true;
+}
+
+void dialog_set_note(struct dialog *dialog, unsigned style, const char *note)
+{
+    xstr_set(&dialog->note, note && note[0] ? note : NULL);
+    dialog->note_style = style;
 }
 
 /* --- keys */
@@ -120,7 +135,8 @@ static enum dialog_result typing_key(struct dialog *dialog, int key)
         return DIALOG_OPEN;
     if (dialog->kind == DIALOG_KIND_ASK || strcmp(input_text(dialog->input), dialog->question) == 0)
         return DIALOG_YES;
-    input_set_error(dialog->input, "not that name");
+    if (input_text(dialog->input)[0])
+        input_set_error(dialog->input, "not that name: nothing was done");
     return DIALOG_OPEN;
 }
 
@@ -148,7 +164,7 @@ static int foot_rows(const struct dialog *dialog)
     static const int rows[] = {
         [DIALOG_KIND_CONFIRM] = 1, [DIALOG_KIND_NAME] = 2, [DIALOG_KIND_MESSAGE] = 1, [DIALOG_KIND_ASK] = 1};
     bool gauge = !(dialog->progress < 0);
-    return rows[dialog->kind] + (gauge ? 1 : 0);
+    return rows[dialog->kind] + (gauge ? 1 : 0) + (dialog->note ? 1 : 0);
 }
 
 static int widest_of(const struct dialog *dialog)
@@ -174,6 +190,8 @@ static void draw_confirm(const struct dialog *dialog, struct area row)
 static void draw_foot(struct dialog *dialog, struct area foot)
 {
     int y = 0;
+    if (dialog->note)
+        area_fit(foot, 0, y++, foot.width, CELLS_LEFT, dialog->note_style, dialog->note);
     if (!(dialog->progress < 0))
         gauge_draw(foot, y++, dialog->progress, ROLE_ACTIVE, dialog->progress_label);
     switch (dialog->kind) {
@@ -193,23 +211,41 @@ static void draw_foot(struct dialog *dialog, struct area foot)
     }
 }
 
+/* Which part of the body is seen, at the right of the frame's top line. */
+static void draw_position(const struct dialog *dialog, struct area outer)
+{
+    char position[TEXT_POSITION_SIZE], words[TEXT_POSITION_SIZE + 2];
+    text_position(dialog->body, position);
+    str_format(words, sizeof words, " %s ", position);
+    int columns = text_columns(words), x = outer.width - 2 - columns;
+    if (x > text_columns(dialog->title) + 4)
+        area_text(outer, x, 0, dialog->style, words);
+}
+
+static struct area place_of(const struct dialog *dialog, struct area area, int foot)
+{
+    int width = widest_of(dialog) < area.width ? widest_of(dialog) : area.width;
+    size_t body = text_rows(dialog->body, width - SIDES);
+    int wanted = (body > 500 ? 500 : (int)body) + (body > 0 ? 1 : 0) + foot + 2;
+    return dialog->full ? area : area_center(area, width, wanted);
+}
+
 /* Where there is hardly any room the frame goes first, then the body: the question must stay readable. */
 void dialog_draw(struct dialog *dialog, struct area area)
 {
-    int width = widest_of(dialog) < area.width ? widest_of(dialog) : area.width;
     int foot = foot_rows(dialog);
-    size_t body = text_rows(dialog->body, width - SIDES);
-    int wanted = (body > 500 ? 500 : (int)body) + (body > 0 ? 1 : 0) + foot + 2;
-    struct area outer = area_center(area, width, wanted);
-    struct area inside = outer;
-    if (outer.height >= foot + 3 && outer.width >= 16) {
+    struct area outer = place_of(dialog, area, foot), inside = outer;
+    bool framed = outer.height >= foot + 3 && outer.width >= 16;
+    area_fill(outer, ROLE_NORMAL);
+    if (framed) {
         inside = area_box(outer, dialog->style, dialog->title);
         inside = area_sub(inside, 1, 0, inside.width - 2, inside.height);
-    } else
-        area_fill(outer, ROLE_NORMAL);
-    int room = inside.height - foot;
-    int gap = room > 1 && (int)body < room ? 1 : 0;
+    }
+    int room = inside.height - foot, body = (int)text_rows(dialog->body, inside.width);
+    int gap = room > 1 && body < room ? 1 : 0;
     if (room > 0)
         text_draw(dialog->body, area_sub(inside, 0, 0, inside.width, room - gap));
+    if (framed && body > room)
+        draw_position(dialog, outer);
     draw_foot(dialog, area_sub(inside, 0, room > 0 ? room : 0, inside.width, foot));
 }

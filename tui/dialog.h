@@ -15,7 +15,7 @@ struct dialog;
 
 /* y answers yes; n, Enter and Esc answer no. `body` becomes the dialog's (freed with it). */
 struct dialog *dialog_confirm(const char *title, struct text *body, const char *question);
-/* Yes only after `name` was typed exactly and Enter pressed. */
+/* Yes only after `name` was typed exactly and Enter pressed; Enter on an empty line does nothing. */
 struct dialog *dialog_type_name(const char *title, struct text *body, const char *name);
 /* A text with a scroll bar; Enter, Esc and q close it (DIALOG_NO). style colours its frame: ROLE_CRITICAL for errors.
  */
@@ -26,6 +26,11 @@ void dialog_free(struct dialog *dialog);
 
 enum dialog_result dialog_key(struct dialog *dialog, int key);
 void dialog_draw(struct dialog *dialog, struct area area);
+/* As large as the area it is drawn in, for what has to be read before it is answered; the part of the body that is
+ * seen ("1-14/40") stands in the frame. */
+void dialog_set_full(struct dialog *dialog);
+/* A line above the question that stays while the body is scrolled; "" or NULL: none. */
+void dialog_set_note(struct dialog *dialog, unsigned style, const char *note);
 const char *dialog_input(const struct dialog *dialog); /* what was typed; "" where nothing is */
 struct text *dialog_body(struct dialog *dialog);       /* borrowed: a progress dialog adds lines while open */
 /* A gauge below the body, for work in progress; fraction NaN: unknown, < 0: none. */

@@ -41,10 +41,10 @@ static const struct key_binding table_bindings[] = {
     {KEYS_LEFT, TABLE_LEFT, "table-left", NULL, "Scroll columns to the left", 9},
     {KEYS_RIGHT, TABLE_RIGHT, "table-right", NULL, "Scroll columns to the right", 9},
     {KEYS_SPACE, TABLE_MARK, "table-mark", "mark",
-        "Mark the row, or take the mark back; actions take one row at a time", 6},
+        "Mark the row, or take the mark back: actions that can are for all marked rows", 6},
     {'<', TABLE_SORT_LEFT, "table-sort-left", NULL, "Sort by the column to the left", 9},
     {'>', TABLE_SORT_RIGHT, "table-sort-right", "sort", "Sort by the column to the right", 7},
-    {'I', TABLE_SORT_INVERT, "table-sort-invert", NULL, "Turn the sort order round", 9},
+    {'~', TABLE_SORT_INVERT, "table-sort-invert", NULL, "Turn the sort order round", 9},
 };
 const struct keymap table_keymap = KEYMAP("Table", table_bindings);
 

@@ -111,7 +111,7 @@ bool table_row_at(const struct table *table, size_t position, size_t *row);
 
 /* --- the screen */
 struct keymap;
-extern const struct keymap table_keymap; /* movement, Space, < > sort column, I invert, Left Right scroll columns */
+extern const struct keymap table_keymap; /* movement, Space, < > sort column, ~ invert, Left Right scroll columns */
 bool table_key(struct table *table, int key); /* true where the key was used; afterwards draw again */
 
 void table_set_empty(
