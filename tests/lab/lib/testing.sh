@@ -32,8 +32,10 @@ wait_for() {
 has_row() { report "$1" | jq -e --arg a "${3:-}" --arg b "${4:-}" "any(.rows[]; $2)"; }
 value() { report "$1" | jq -r --arg a "${3:-}" "[.rows[] | $2][0]"; }
 
-start_engine() {
-    "$DOGWATCH" engine --fleet "$FLEET" --state "$STATE" 2>>"$STATE/engine.log" &
+start_engine() { # with FAULT_ENGINE, the one of tests/lab/fault_engine.c
+    local command=("$DOGWATCH" engine)
+    [ -z "${FAULT_ENGINE:-}" ] || command=("$FAULT_ENGINE")
+    "${command[@]}" --fleet "$FLEET" --state "$STATE" 2>>"$STATE/engine.log" &
     engine_pid=$!
     wait_for 20 "the engine's socket" test -S "$SOCKET"
 }
@@ -48,6 +50,7 @@ fresh_except() { report hosts | jq -e --arg h "$1" 'all(.rows[] | select(.host !
 
 finish_lab() {
     local out status=$?
+    ! declare -F end_moving >/dev/null || end_moving
     [ -z "$engine_pid" ] || kill_engine KILL
     out=$(lab down 2>&1) || { echo "not ok lab: it did not go down: $out" && status=1; }
     exit $status
@@ -76,14 +79,14 @@ lab_begin() {
     eval "$(lab env)"
 }
 
-# Every test_… function in the order of the file; ONLY=pattern runs some.
+# Every test_… function in the order of the file; ONLY=pattern runs some. One that sets `skip` (why) did not run.
 run_tests() {
     local name failed=0
     for name in $(test_names); do
         [[ $name == ${ONLY:-*} ]] || continue
-        why=
+        why='' skip=''
         if "$name"; then
-            echo "ok $name"
+            [ -n "$skip" ] && echo "skip $name: $skip" || echo "ok $name"
         else
             failed=1
             echo "not ok $name: ${why:-see above}"
