@@ -117,3 +117,15 @@ static enum err evidence_run(
 }
 
 const struct step_kind step_evidence = {.name = "evidence", .again = true, .run = evidence_run};
+
+/* --- off the host ------------------------------------------------------------------------------------------------- */
+
+static enum err pull_run(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    (void)outcome;
+    return err_set(info, ERR_FAILED, "the evidence is sealed on %s and still only there: `dogwatch evidence pull %s`",
+        step->host, step_site(context));
+}
+
+const struct step_kind step_pull = {.name = "pull", .again = true, .run = pull_run};
