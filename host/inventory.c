@@ -23,6 +23,7 @@
 #include "host/containers/watch.h"
 #include "host/facts.h"
 #include "host/site/lease.h"
+#include "host/site/mark.h"
 #include "host/site/site.h"
 #include "host/thread.h"
 #include "host/volumes/volumes.h"
@@ -83,6 +84,7 @@ static json_t *compose_locked(void)
     json_put_i64(inventory, "seq", ++published.seq);
     host_put_times(inventory);
     json_put_text(inventory, "boot_id", *host_boot_id() ? host_boot_id() : NULL);
+    json_object_set_new(inventory, "marks", mark_list());
     return inventory;
 }
 
@@ -296,12 +298,31 @@ static void note(struct watcher *watcher, enum runtime_kind kind, const struct w
         vec_push(&watcher->noted[kind], *event);
 }
 
+/* A mark came or went: what the engines said last holds, so none is asked. */
+static void note_marks(void)
+{
+    pthread_mutex_lock(&published.mutex);
+    bool any = published.inventory != NULL;
+    if (any) {
+        json_decref(published.inventory);
+        published.inventory = compose_locked();
+        published.generation++;
+    }
+    pthread_mutex_unlock(&published.mutex);
+    push_newest(any, false);
+}
+
 static void note_events(struct watcher *watcher, const struct watch_event *events, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT; kind++)
+    bool marks = false;
+    for (size_t i = 0; i < count; i++) {
+        marks = marks || events[i].marks;
+        for (enum runtime_kind kind = 0; kind < RUNTIME_COUNT && !events[i].marks; kind++)
             if (events[i].kind == kind || events[i].kind == RUNTIME_COUNT)
                 note(watcher, kind, &events[i]);
+    }
+    if (marks)
+        note_marks();
 }
 
 static void begin_round(struct watcher *watcher, enum runtime_kind kind)
@@ -447,6 +468,7 @@ enum err verb_site_status(
     *ok = json_object();
     json_put_text(*ok, "site", site);
     json_object_set_new(*ok, "containers", containers);
+    json_object_set_new(*ok, "marks", mark_list_of(site));
     lease_put(site, *ok);
     return ERR_OK;
 }

@@ -25,6 +25,8 @@
 #include "host/policy.h"
 #include "host/run.h"
 #include "host/session.h"
+#include "host/site/guard.h"
+#include "host/site/mark.h"
 #include "host/site/site.h"
 
 #define EXIT_USAGE 2
@@ -35,6 +37,8 @@ struct arguments {
     bool has_role;
     const char *root;
     bool version;
+    bool hook;    /* podman's runtime asks whether a container may start */
+    bool unguard; /* the helper is about to be removed: take the hook away, unless sites are marked */
 };
 
 /* Only what is written here; the lines in authorized_keys and sudoers fix the arguments, so that --root cannot be
@@ -56,11 +60,15 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
                    !getauxval(AT_SECURE)) {
             arguments->root = value;
             i++;
+        } else if (strcmp(argv[i], "--hook") == 0 && !arguments->has_role) {
+            arguments->hook = true;
+        } else if (strcmp(argv[i], "--unguard") == 0 && !arguments->has_role) {
+            arguments->unguard = true;
         } else {
             return false;
         }
     }
-    return arguments->version || arguments->has_role;
+    return arguments->version + arguments->has_role + arguments->hook + arguments->unguard == 1;
 }
 
 static void close_inherited(void)
@@ -111,6 +119,20 @@ static void save_memory(void)
     mallopt(M_TRIM_THRESHOLD, 65536);
 }
 
+static int unguard(void)
+{
+    struct err_info info;
+    char names[400];
+    if (mark_any(names, sizeof names)) {
+        fprintf(stderr, "sites are marked on this host and would start again without the helper: %s\n", names);
+        return EXIT_FAILURE;
+    }
+    if (guard_remove_unused(&info) == ERR_OK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "%s\n", info.message);
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
@@ -128,6 +150,10 @@ int main(int argc, char **argv)
     save_memory();
     log_to_syslog("dogwatch-host", LOG_LEVEL_WARNING);
     host_root_set(arguments.root);
+    if (arguments.hook)
+        return guard_run(STDIN_FILENO);
+    if (arguments.unguard)
+        return unguard();
     struct audit *audit = audit_new();
     if (!settle_down()) {
         fprintf(stderr, "dogwatch-host: cannot settle down in /: %s\n", strerror(errno));

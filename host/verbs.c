@@ -42,6 +42,11 @@ static const struct verb verbs[] = {
         .needs_site = true,
         .own_thread = true,
         .handle = verb_site_restart},
+    {.name = "site.mark",
+        .least_role = HOST_ROLE_OPERATOR,
+        .needs_site = true,
+        .own_thread = true,
+        .handle = verb_site_mark},
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)

@@ -18,8 +18,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/paths.h"
 #include "host/containers/cgroup.h"
 #include "host/containers/health_watch.h"
+#include "host/site/mark.h"
 
 #define LOOK_AT_PIDS_US USEC_PER_SEC /* where pidfd_open(2) is missing (Linux < 5.3) */
 #define ID_LENGTH (RUNTIME_ID_SIZE - 1)
@@ -46,6 +48,7 @@ struct watch {
     int inotify_fd; /* -1: none */
     struct cgroup_mounts mounts;
     int root_descriptor;              /* of the hierarchy's root: new parents appear there */
+    int marks_descriptor;             /* of the directory of marks; -1: none */
     struct store stores[MOST_STORES]; /* those that are there */
     size_t store_count;
     struct health_watch *health;
@@ -67,7 +70,7 @@ struct watch *watch_new(void)
     struct watch *watch = xcalloc(1, sizeof *watch);
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    watch->root_descriptor = -1;
+    watch->root_descriptor = watch->marks_descriptor = -1;
     watch->health = health_watch_new();
     if (watch->inotify_fd < 0)
         log_warning("new containers are noticed late: no inotify: %s", strerror(errno));
@@ -176,6 +179,15 @@ static void watch_stores(struct watch *watch)
     }
 }
 
+/* The directory is made where it is missing: the first mark is to be seen as well. */
+static void watch_marks(struct watch *watch)
+{
+    char path[HOST_PATH_SIZE];
+    host_path(path, sizeof path, MARK_DIRECTORY);
+    if (watch->inotify_fd >= 0 && paths_make_dir(path, NULL) == ERR_OK)
+        watch->marks_descriptor = inotify_add_watch(watch->inotify_fd, path, IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
+}
+
 static void watch_freezer(struct watch *watch, struct watched *container)
 {
     char path[HOST_PATH_SIZE];
@@ -227,6 +239,7 @@ void watch_follow(struct watch *watch, const json_t *inventory)
     watch->containers.count = kept;
     watch_parents(watch);
     watch_stores(watch);
+    watch_marks(watch);
     health_watch_follow(watch->health, inventory);
 }
 
@@ -262,7 +275,7 @@ static void put_event(struct taking *taking, const struct watch_event *event)
 {
     for (size_t i = 0; i < taking->count; i++)
         if (taking->events[i].kind == event->kind && taking->events[i].health == event->health &&
-            strcmp(taking->events[i].id, event->id) == 0)
+            taking->events[i].marks == event->marks && strcmp(taking->events[i].id, event->id) == 0)
             return;
     if (taking->count < taking->max)
         taking->events[taking->count++] = *event;
@@ -307,6 +320,10 @@ static void take_notice(struct watch *watch, const struct inotify_event *notice,
         vec_each (&watch->containers, struct watched, container)
             if (container->freezer == notice->wd)
                 put_event(taking, &container->about);
+    } else if (notice->len && notice->wd == watch->marks_descriptor) {
+        event.marks = str_ends(notice->name, MARK_SUFFIX);
+        if (event.marks)
+            put_event(taking, &event);
     } else if (notice->len && find_store(watch, notice->wd)) {
         take_from_store(find_store(watch, notice->wd), notice->name, taking);
     } else if (notice->len && watch_parse_group(notice->name, &event)) {

@@ -13,6 +13,7 @@
 #include "host/containers/inspect.h"
 #include "host/inventory.h"
 #include "host/site/lease.h"
+#include "host/site/mark.h"
 #include "host/site/record.h"
 #include "host/verbs.h"
 
@@ -23,7 +24,6 @@
 struct member {
     enum runtime_kind kind;
     const char *id, *name; /* borrowed from the inventory */
-    const char *policy;    /* restart policy; NULL: unknown */
     bool was_running;
     bool to_start;
     bool stopped, started; /* done by us */
@@ -141,15 +141,16 @@ static bool was_meant_to_run(const struct work *work, const char *id)
 static void take_members(struct work *work)
 {
     bool any = false;
+    json_t *marked = mark_record(work->site); /* while it is marked, docker's own policies are `no` */
     for (size_t i = 0; i < json_array_size(work->containers); i++) {
         const json_t *container = json_array_get(work->containers, i);
         struct member *member = vec_add(&work->members);
         member->kind = runtime_by_name(json_get_text(container, "runtime"));
         member->id = json_get_text(container, "id");
         member->name = json_get_text(container, "name");
-        member->policy = json_get_text(container, "restart_policy");
         member->was_running = is_alive(container);
-        bool is_kept_up = member->policy && strcmp(member->policy, "no") != 0;
+        const char *policy = mark_policy(marked, member->id, json_get_text(container, "restart_policy"));
+        bool is_kept_up = policy && strcmp(policy, "no") != 0;
         member->to_start = member->was_running || is_kept_up || was_meant_to_run(work, member->id);
         any = any || member->to_start;
         member->answer = json_object();
@@ -157,6 +158,7 @@ static void take_members(struct work *work)
         json_put_text(member->answer, "id", member->id);
         json_put_text(member->answer, "state", json_get_text(container, "state"));
     }
+    json_decref(marked);
     vec_each (&work->members, struct member, every)
         every->to_start = every->to_start || !any; /* where nothing is kept up, everything is meant */
 }
@@ -376,11 +378,16 @@ typedef enum err site_procedure(struct work *work, struct err_info *info);
 
 static enum err run_procedure(struct work *work, site_procedure *procedure, struct err_info *info)
 {
+    bool stops_only = procedure == stop_members;
     enum err result = lease_check(work->site, work->job, info);
     if (result == ERR_OK)
         result = record_lock(work->site, "busy", false, &work->lock, info);
     if (result == ERR_OK)
+        result = stops_only ? mark_allows_stop(work->site, info) : mark_allows_start(work->site, work->job, info);
+    if (result == ERR_OK)
         result = look_at_site(work, info);
+    if (result == ERR_OK && !stops_only) /* a copy on trial: docker would otherwise start it by itself at boot */
+        result = mark_cover(work->site, work->containers, info);
     if (result == ERR_OK)
         result = write_record(work, "working", info);
     if (result != ERR_OK)
