@@ -14,13 +14,36 @@ enum action_risk {
     RISK_DRASTIC,    /* as moving */
 };
 
+/* What a person may add to an action's name and object; docs/socket.md has them as JSON. */
+struct plan_options {
+    char to[NAME_SIZE];    /* the host to move to; "": the best one */
+    int64_t limit_bytes_s; /* bandwidth of copying; 0: no limit */
+    int64_t keep_us;       /* how long the old copy is kept; 0: PLAN_KEEP_US */
+    bool through_console;  /* copy through the console although the hosts may reach one another */
+    VEC(char *) more;      /* further objects of the same kind, after the first */
+};
+#define PLAN_KEEP_US (INT64_C(3) * 86400 * 1000000)
+#define PLAN_MORE_MAX 200
+
+void plan_options_free(struct plan_options *options); /* what it owns; leaves it empty */
+/* Absent members are as above, unknown ones and wrong values ERR_INVALID. NULL: nothing given. */
+enum err plan_options_from_json(const json_t *json, struct plan_options *options, struct err_info *info);
+json_t *plan_options_to_json(const struct plan_options *options); /* a new reference */
+
 /* What a plan is made from; all borrowed for the call. */
 struct plan_request {
     const struct snapshot *snapshot; /* the present */
     const struct fleet *fleet;
     struct store_reader *history; /* earlier jobs, for predictions */
     const char *object;
+    const struct plan_options *options;
+    struct plan_asker *asker; /* asks hosts; NULL: only what the snapshot says */
 };
+
+/* Ask a host's helper now, in the viewer's role: a plan changes nothing. Takes ownership of `args`; *ok is the
+ * caller's. The connection is kept until the plan is made. actions/plan_ask.c */
+enum err plan_ask(const struct plan_request *request, const char *host, const char *verb, json_t *args, json_t **ok,
+    struct err_info *info);
 
 /* Read-only: fills `plan` (emptied before) or refuses. The caller frees it with plan_free in any case. */
 typedef enum err action_plan(const struct plan_request *request, struct plan *plan, struct err_info *info);
@@ -33,13 +56,22 @@ struct action {
     const char *title; /* "Restart" */
     const char *help;  /* one sentence */
     action_plan *plan;
+    unsigned takes;       /* of enum action_takes */
+    const char *opposite; /* the action that takes a done one back (`undo`); NULL: there is none */
+    bool is_internal;     /* begun by the engine itself, never by a person */
+};
+
+enum action_takes {
+    TAKES_TARGET = 1, /* --to HOST, --limit RATE, --keep TIME, --through-console */
+    TAKES_MANY = 2,   /* several objects: one job, one after the other, ended by the first failure */
+    TAKES_HOST = 4,   /* a host's name as well: all sites on it, as above */
 };
 
 const struct action *action_find(const char *name);            /* NULL where there is none */
 const struct action *action_first(void);                       /* NULL where there are none */
 const struct action *action_next(const struct action *action); /* NULL after the last */
 
-/* actions/restart.c */
-action_plan restart_plan;
+/* actions/restart.c, move.c, isolate.c, onoff.c, expire.c */
+action_plan restart_plan, migrate_plan, isolate_plan, release_plan, stop_plan, start_plan, expire_plan;
 
 #endif

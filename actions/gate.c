@@ -13,7 +13,7 @@
 #include "remote/http.h"
 
 #define GATE_ROUNDS 3
-#define ROUND_EVERY_US USEC_PER_SEC
+#define ROUND_EVERY_MS 1000
 #define DEADLINE_MS 60000
 #define ASK_TIMEOUT_US (20 * USEC_PER_SEC)
 #define HTTP_TIMEOUT_US (10 * USEC_PER_SEC)
@@ -152,9 +152,10 @@ static void look_at_http(
     const char *container = json_get_text(health, "container");
     char address[ADDRESS_SIZE], url[1024], connect_to[ADDRESS_SIZE + 16];
     int64_t port = 0;
+    uint16_t ssh_port;
     bool has_jump;
     json_get_i64(health, "port", &port);
-    if (!step_host_address(context, step->host, address, &has_jump)) {
+    if (!step_host_address(context, step->host, address, &ssh_port, &has_jump)) {
         see(seen, VERDICT_BAD, "", "%s is not in the fleet files any more", step->host);
         return;
     }
@@ -179,6 +180,13 @@ static void look_at_http(
 
 /* --- rounds ------------------------------------------------------------------------------------------------------- */
 
+/* Those of the plan, or those an earlier step made. */
+static const json_t *planned_containers(const struct step_context *context, const struct plan_step *step)
+{
+    const char *fact = json_get_text(step->parameters, "made");
+    return fact ? step_recall(context, fact) : json_object_get(step->parameters, "containers");
+}
+
 static enum err look(
     struct step_context *context, const struct plan_step *step, struct seen *seen, struct err_info *info)
 {
@@ -189,7 +197,7 @@ static enum err look(
     enum err err = step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info);
     if (err)
         return err;
-    json_array_foreach (json_object_get(step->parameters, "containers"), i, planned)
+    json_array_foreach (planned_containers(context, step), i, planned)
         look_at_container(planned, json_object_get(status, "containers"), health != NULL, seen);
     if (health && seen->verdict == VERDICT_GOOD)
         look_at_http(context, step, health, seen);
@@ -252,8 +260,9 @@ static enum verdict judge(struct watch *watch, const struct seen *seen)
 static enum err gate_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    int64_t deadline_ms = DEADLINE_MS;
+    int64_t deadline_ms = DEADLINE_MS, every_ms = ROUND_EVERY_MS;
     json_get_i64(step->parameters, "deadline_ms", &deadline_ms);
+    json_get_i64(step->parameters, "every_ms", &every_ms);
     struct watch watch = {.until_us = clock_mono_us() + step_patience(context, deadline_ms * USEC_PER_MSEC)};
     enum verdict verdict = VERDICT_WAIT;
     while (verdict == VERDICT_WAIT) {
@@ -262,7 +271,7 @@ static enum err gate_run(
         if (err) /* it was tried for a minute already */
             return err == ERR_CANCELLED
                        ? err
-                       : err_prefix(info, err, "restarted, but it is not known whether %s is well", step_site(context));
+                       : err_prefix(info, err, "started, but it is not known whether %s is well", step_site(context));
         verdict = judge(&watch, &seen);
         if (verdict == VERDICT_BAD)
             return shut(context, step, &seen, info);
@@ -270,7 +279,7 @@ static enum err gate_run(
             step_progress(context, "well, %d of %d times", watch.good, GATE_ROUNDS);
         else
             step_progress(context, "%s", seen.text);
-        if (verdict == VERDICT_WAIT && step_wait(context, step_patience(context, ROUND_EVERY_US)))
+        if (verdict == VERDICT_WAIT && step_wait(context, step_patience(context, every_ms * USEC_PER_MSEC)))
             return err_set(info, ERR_CANCELLED, "cancelled while waiting for %s to be well", step_site(context));
     }
     buf_printf(outcome, "the same containers run%s, %d times in a row",
@@ -279,3 +288,5 @@ static enum err gate_run(
 }
 
 const struct step_kind step_gate = {.name = "gate", .again = true, .settles = true, .run = gate_run};
+/* The same where there is still a way back: what proves itself here has yet to take over. */
+const struct step_kind step_proof = {.name = "proof", .again = true, .run = gate_run};

@@ -1,6 +1,7 @@
-/* What a job asks of its hosts: connections of its own, dialled when first needed and again after they broke; the lease
- * of its site, renewed with whatever is asked. A host that cannot be reached is tried again for a minute, it may be
- * back. Runs in the job's thread; the end of the engine interrupts every wait here. */
+/* What a job asks of its hosts: connections of its own, dialled when first needed and again after they broke; the
+ * leases of its sites, renewed with whatever is asked, also those on other hosts than the one that is asked. A host
+ * that cannot be reached is tried again for a minute, it may be back. Runs in the job's thread; the end of the engine
+ * interrupts every wait here. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,9 +16,11 @@
 #define ASK_TIMEOUT_US (30 * USEC_PER_SEC)
 #define HELPER_IDLE_S 600
 #define LINK_PATIENCE_US (60 * USEC_PER_SEC)
+#define STUBBORN_PATIENCE_US (600 * USEC_PER_SEC) /* going back, or forward from where there is no way back */
 #define LINK_EVERY_US (2 * USEC_PER_SEC)
 #define LEASE_TTL_S 180
 #define RENEW_EVERY_US (45 * USEC_PER_SEC)
+#define LOOK_UP_US (200 * USEC_PER_MSEC) /* for a cancel, while waiting for what takes long */
 
 /* --- connections -------------------------------------------------------------------------------------------------- */
 
@@ -80,29 +83,36 @@ static enum err open_link(struct step_context *context, struct host_link *link, 
         err = helper_open(link->connection, "operator", HELPER_IDLE_S, HELLO_TIMEOUT_US, &link->helper, info);
     if (err)
         close_link(link);
-    context->lease.renewed_mono_us = 0; /* who knows how long it was: renew at once */
+    vec_each (&context->leases, struct lease_held, lease)
+        if (strcmp(lease->host, link->host) == 0)
+            lease->renewed_mono_us = 0; /* who knows how long it was: renew at once */
     return err;
+}
+
+bool step_host_key(struct step_context *context, const char *host, char *out, size_t out_size)
+{
+    const struct host_link *link = find_link(context, host);
+    const struct host_key *key = link->connection ? connection_host_key(link->connection) : NULL;
+    return key && str_format(out, out_size, "%s %s", key->type, key->base64);
 }
 
 /* --- one question ------------------------------------------------------------------------------------------------- */
 
-static json_t *name_job(const struct step_context *context, json_t *args)
+static json_t *name_job(const struct step_context *context, const char *site, json_t *args)
 {
-    char job[64];
     args = args ? args : json_object();
-    str_format(job, sizeof job, "%s.%lld", context->lease_prefix, (long long)context->job.id);
-    json_put_text(args, "job", job);
-    json_put_text(args, "site", context->plan.site);
+    json_put_text(args, "job", context->word);
+    json_put_text(args, "site", site);
     return args;
 }
 
-static json_t *lease_wish(const struct step_context *context)
+static json_t *lease_wish(const struct step_context *context, const char *site)
 {
     char machine[64] = "", holder[140];
     const char *named = json_get_text(context->plan.steps.items[0].parameters, "holder");
     str_copy(machine, sizeof machine, named ? named : "dogwatch");
     str_format(holder, sizeof holder, "%s@%s", context->job.who, machine);
-    json_t *args = name_job(context, NULL);
+    json_t *args = name_job(context, site, NULL);
     json_put_text(args, "holder", holder);
     json_put_i64(args, "ttl_s", LEASE_TTL_S);
     return args;
@@ -110,7 +120,7 @@ static json_t *lease_wish(const struct step_context *context)
 
 static void lose_lease(struct step_context *context, const char *said)
 {
-    str_copy(context->lease.lost, sizeof context->lease.lost, said);
+    str_copy(context->lost, sizeof context->lost, said);
     log_warning("job %lld: %s", (long long)context->job.id, said);
 }
 
@@ -127,19 +137,28 @@ static enum err host_said(const struct host_link *link, const json_t *error, str
     return err_set(info, code, "%s: %s", link->host, text);
 }
 
-/* Ask for more time where that is due; the answer is looked at whenever it comes. */
-static void renew_lease(struct step_context *context, struct host_link *link)
+static bool is_due(const struct step_context *context, const struct lease_held *lease)
 {
-    struct lease_held *lease = &context->lease;
-    bool due = clock_mono_us() - lease->renewed_mono_us > step_patience(context, RENEW_EVERY_US) || lease->expired;
-    if (link->renew_id || !due || lease->lost[0] || strcmp(lease->host, link->host) != 0)
-        return;
-    const char *verb = lease->expired ? "lease.take" : "lease.renew";
-    if (helper_send(link->helper, verb, lease_wish(context), HELLO_TIMEOUT_US, &link->renew_id, NULL) != ERR_OK)
-        link->renew_id = 0;
-    else
-        lease->renewed_mono_us = clock_mono_us();
-    lease->expired = false;
+    return lease->host[0] &&
+           (clock_mono_us() - lease->renewed_mono_us > step_patience(context, RENEW_EVERY_US) || lease->expired);
+}
+
+/* Ask for more time where that is due; the answer is looked at whenever it comes. */
+static void renew_leases(struct step_context *context, struct host_link *link)
+{
+    for (size_t i = 0; i < context->leases.count && !link->renew_id && !context->lost[0]; i++) {
+        struct lease_held *lease = &context->leases.items[i];
+        if (strcmp(lease->host, link->host) != 0 || !is_due(context, lease))
+            continue;
+        const char *verb = lease->expired ? "lease.take" : "lease.renew";
+        json_t *wish = lease_wish(context, lease->site);
+        if (helper_send(link->helper, verb, wish, HELLO_TIMEOUT_US, &link->renew_id, NULL) != ERR_OK)
+            link->renew_id = 0;
+        else
+            lease->renewed_mono_us = clock_mono_us();
+        lease->expired = false;
+        link->renewing = i;
+    }
 }
 
 static void take_renewal(struct step_context *context, struct host_link *link, const struct helper_event *event)
@@ -152,72 +171,150 @@ static void take_renewal(struct step_context *context, struct host_link *link, c
     if (code == ERR_BUSY)
         lose_lease(context, said.message);
     else if (code == ERR_NOT_FOUND) /* it ran out, or the host was started anew: nobody has it */
-        context->lease.expired = true;
+        context->leases.items[link->renewing].expired = true;
     else
         log_warning("job %lld: the lease was not renewed: %s", (long long)context->job.id, said.message);
+}
+
+/* The leases on other hosts while one is asked something that takes long. A connection that broke is made anew: who
+ * holds a lease must be heard. */
+static void renew_elsewhere(struct step_context *context, const char *but_host)
+{
+    for (size_t i = 0; i < context->leases.count; i++) {
+        const char *host = context->leases.items[i].host;
+        if (strcmp(host, but_host) == 0 || !is_due(context, &context->leases.items[i]))
+            continue;
+        struct host_link *link = find_link(context, host);
+        if (!is_alive(link) && open_link(context, link, NULL) != ERR_OK) {
+            context->leases.items[i].renewed_mono_us = clock_mono_us(); /* not again at once */
+            continue;
+        }
+        renew_leases(context, link);
+    }
+    vec_each (&context->links, struct host_link, other) {
+        struct helper_event event = {0};
+        while (other->renew_id && strcmp(other->host, but_host) != 0 && is_alive(other) &&
+               helper_next(other->helper, 0, &event, NULL) == ERR_OK && event.kind != HELPER_NOTHING) {
+            if (event.id == other->renew_id && (event.kind == HELPER_OK || event.kind == HELPER_ERROR))
+                take_renewal(context, other, &event);
+            json_decref(event.value);
+        }
+    }
 }
 
 static void show_progress(struct step_context *context, const json_t *value)
 {
     const char *container = json_get_text(value, "container"), *did = json_get_text(value, "did");
+    const char *file = json_get_text(value, "file");
+    int64_t bytes = 0, total = -1, pass = 0;
+    json_get_i64(value, "total_bytes", &total);
+    json_get_i64(value, "pass", &pass);
     if (container && did)
         step_progress(context, "%s %s", container, did);
-}
-
-/* Wait for the end of request `id`. *said: the host answered, with an error. */
-static enum err await_answer(struct step_context *context, struct host_link *link, int64_t id, const char *verb,
-    int64_t timeout_us, json_t **ok, bool *said, struct err_info *info)
-{
-    int64_t deadline_us = clock_mono_us() + timeout_us, every_us = step_patience(context, RENEW_EVERY_US);
-    for (;;) {
-        struct helper_event event = {0};
-        int64_t left_us = deadline_us - clock_mono_us();
-        if (left_us <= 0)
-            return err_set(info, ERR_TIMEOUT, "%s: no answer to %s within %lld s", link->host, verb,
-                (long long)(timeout_us / USEC_PER_SEC));
-        renew_lease(context, link);
-        enum err err = helper_next(link->helper, left_us < every_us ? left_us : every_us, &event, info);
-        if (err)
-            return err;
-        bool ours = event.id == id, ended = event.kind == HELPER_OK || event.kind == HELPER_ERROR;
-        if (ours && event.kind == HELPER_PROGRESS)
-            show_progress(context, event.value);
-        else if (ended && !ours && event.id == link->renew_id)
-            take_renewal(context, link, &event);
-        if (ours && event.kind == HELPER_ERROR) {
-            *said = true;
-            err = host_said(link, event.value, info);
-        } else if (ours && event.kind == HELPER_OK && ok) {
-            *ok = json_incref(event.value);
-        }
-        json_decref(event.value);
-        if (ours && ended)
-            return err;
-    }
+    else if (json_get_i64(value, "bytes", &bytes) && !file)
+        step_copied(context, (int)pass, bytes, total);
+    else if (file)
+        step_progress(context, "%s", file);
 }
 
 struct question {
     const char *host, *verb;
     json_t *args; /* borrowed */
     int64_t timeout_us;
-    bool sent; /* the host may have heard it */
-    bool said; /* the host answered, with an error */
+    bool takes_long; /* a cancel ends the waiting */
+    bool sent;       /* the host may have heard it */
+    bool said;       /* the host answered, with an error */
 };
+
+/* One event of a link; *ended: it was the end of request `id`, and `err` its outcome. */
+static enum err take_event(struct step_context *context, struct host_link *link, int64_t id, struct question *question,
+    const struct helper_event *event, json_t **ok, bool *ended, struct err_info *info)
+{
+    bool ours = event->id == id, is_end = event->kind == HELPER_OK || event->kind == HELPER_ERROR;
+    *ended = ours && is_end;
+    if (ours && event->kind == HELPER_PROGRESS)
+        show_progress(context, event->value);
+    else if (is_end && !ours && event->id == link->renew_id)
+        take_renewal(context, link, event);
+    if (ours && event->kind == HELPER_ERROR) {
+        question->said = true;
+        return host_said(link, event->value, info);
+    }
+    if (ours && event->kind == HELPER_OK && ok)
+        *ok = json_incref(event->value);
+    return ERR_OK;
+}
+
+/* Wait for the end of request `id`. */
+static enum err await_answer(struct step_context *context, struct host_link *link, int64_t id,
+    struct question *question, json_t **ok, struct err_info *info)
+{
+    int64_t timeout_us = step_patience(context, question->timeout_us), deadline_us = clock_mono_us() + timeout_us;
+    int64_t every_us = question->takes_long ? LOOK_UP_US : step_patience(context, RENEW_EVERY_US);
+    for (;;) {
+        struct helper_event event = {0};
+        bool ended = false;
+        int64_t left_us = deadline_us - clock_mono_us();
+        if (left_us <= 0)
+            return err_set(info, ERR_TIMEOUT, "%s: no answer to %s within %lld s", link->host, question->verb,
+                (long long)(timeout_us / USEC_PER_SEC));
+        if (question->takes_long && step_is_cancelled(context))
+            return err_set(info, ERR_CANCELLED, "cancelled");
+        renew_leases(context, link);
+        renew_elsewhere(context, link->host);
+        enum err err = helper_next(link->helper, left_us < every_us ? left_us : every_us, &event, info);
+        if (err)
+            return err;
+        err = take_event(context, link, id, question, &event, ok, &ended, info);
+        json_decref(event.value);
+        if (ended)
+            return err;
+    }
+}
+
+/* A connection that was just made: whoever asks for changes must hold its leases, and a host that was started anew, or
+ * was out of reach for long, has forgotten them. */
+static enum err take_leases_anew(struct step_context *context, struct host_link *link, struct err_info *info)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < context->leases.count && !err; i++) {
+        struct lease_held *lease = &context->leases.items[i];
+        if (strcmp(lease->host, link->host) != 0)
+            continue;
+        struct err_info said = {0};
+        err = helper_request(
+            link->helper, "lease.take", lease_wish(context, lease->site), HELLO_TIMEOUT_US, NULL, NULL, NULL, &said);
+        bool lost = err == ERR_BUSY && helper_is_alive(link->helper);
+        if (lost)
+            lose_lease(context, said.message);
+        if (!err)
+            lease->renewed_mono_us = clock_mono_us();
+        lease->expired = false;
+        if (err && info)
+            *info = said;
+    }
+    return err;
+}
 
 static enum err ask_once(struct step_context *context, struct question *question, json_t **ok, struct err_info *info)
 {
     struct host_link *link = find_link(context, question->host);
     int64_t id = 0;
-    enum err err = is_alive(link) ? ERR_OK : open_link(context, link, info);
-    if (err)
-        return err;
+    enum err err = ERR_OK;
+    if (!is_alive(link)) {
+        err = open_link(context, link, info);
+        if (!err && strncmp(question->verb, "lease.", strlen("lease.")) != 0)
+            err = take_leases_anew(context, link, info);
+        if (err)
+            return err;
+        link = find_link(context, question->host);
+    }
     err = helper_send(link->helper, question->verb, json_deep_copy(question->args), question->timeout_us, &id, info);
     if (!err) {
         question->sent = true;
-        err = await_answer(
-            context, link, id, question->verb, step_patience(context, question->timeout_us), ok, &question->said, info);
+        err = await_answer(context, link, id, question, ok, info);
     }
-    if (err && !question->said)
+    if (err && !question->said && err != ERR_CANCELLED)
         close_link(link); /* a link that is silent once is not trusted again */
     return err;
 }
@@ -232,10 +329,15 @@ bool job_may_pass(enum err err)
 static enum err ask(
     struct step_context *context, struct question *question, bool twice, json_t **ok, struct err_info *info)
 {
-    int64_t until_us = clock_mono_us() + step_patience(context, LINK_PATIENCE_US);
+    bool stubborn = context->going_back || job_is_settled(context, step_site(context));
+    int64_t until_us = clock_mono_us() + step_patience(context, stubborn ? STUBBORN_PATIENCE_US : LINK_PATIENCE_US);
     for (;;) {
         struct err_info own = {0};
         enum err err = ask_once(context, question, ok, &own);
+        if (err == ERR_CANCELLED && question->takes_long && info)
+            *info = own;
+        if (err == ERR_CANCELLED && question->takes_long)
+            return err;
         bool again = err && !question->said && job_may_pass(err) && (twice || !question->sent);
         bool over = again && clock_mono_us() >= until_us;
         if (again && !over) {
@@ -259,8 +361,8 @@ static enum err ask_with_args(
     enum err err = ERR_OK;
     if (ok)
         *ok = NULL;
-    if (context->lease.lost[0])
-        err = err_set(info, ERR_BUSY, "%s", context->lease.lost);
+    if (context->lost[0])
+        err = err_set(info, ERR_BUSY, "%s", context->lost);
     else
         err = ask(context, question, twice, ok, info);
     json_decref(question->args);
@@ -270,14 +372,24 @@ static enum err ask_with_args(
 enum err step_request(struct step_context *context, const char *host, const char *verb, json_t *args,
     int64_t timeout_us, json_t **ok, struct err_info *info)
 {
-    struct question question = {.host = host, .verb = verb, .args = name_job(context, args), .timeout_us = timeout_us};
+    args = name_job(context, step_site(context), args);
+    struct question question = {.host = host, .verb = verb, .args = args, .timeout_us = timeout_us};
+    return ask_with_args(context, &question, true, ok, info);
+}
+
+enum err step_request_long(struct step_context *context, const char *host, const char *verb, json_t *args,
+    int64_t timeout_us, json_t **ok, struct err_info *info)
+{
+    args = name_job(context, step_site(context), args);
+    struct question question = {.host = host, .verb = verb, .args = args, .timeout_us = timeout_us, .takes_long = true};
     return ask_with_args(context, &question, true, ok, info);
 }
 
 enum err step_command(struct step_context *context, const char *host, const char *verb, json_t *args,
     int64_t timeout_us, json_t **ok, struct err_info *info)
 {
-    struct question question = {.host = host, .verb = verb, .args = name_job(context, args), .timeout_us = timeout_us};
+    args = name_job(context, step_site(context), args);
+    struct question question = {.host = host, .verb = verb, .args = args, .timeout_us = timeout_us};
     enum err err = ask_with_args(context, &question, false, ok, info);
     context->in_doubt = err && question.sent && !question.said;
     return err;
@@ -285,16 +397,27 @@ enum err step_command(struct step_context *context, const char *host, const char
 
 /* --- the lease ---------------------------------------------------------------------------------------------------- */
 
-enum err step_take_lease(struct step_context *context, const char *host, struct err_info *info)
+static struct lease_held *find_lease(struct step_context *context, const char *host, const char *site)
+{
+    vec_each (&context->leases, struct lease_held, lease)
+        if (strcmp(lease->host, host) == 0 && strcmp(lease->site, site) == 0)
+            return lease;
+    return NULL;
+}
+
+enum err job_take_lease(struct step_context *context, const char *host, const char *site, struct err_info *info)
 {
     struct err_info own = {0};
     struct question question = {
-        .host = host, .verb = "lease.take", .args = lease_wish(context), .timeout_us = ASK_TIMEOUT_US};
+        .host = host, .verb = "lease.take", .args = lease_wish(context, site), .timeout_us = ASK_TIMEOUT_US};
     enum err err = ask_with_args(context, &question, true, NULL, &own);
     if (!err) {
-        str_copy(context->lease.host, sizeof context->lease.host, host);
-        context->lease.renewed_mono_us = clock_mono_us();
-        context->lease.expired = false;
+        struct lease_held *lease = find_lease(context, host, site);
+        lease = lease ? lease : vec_add(&context->leases);
+        str_copy(lease->host, sizeof lease->host, host);
+        str_copy(lease->site, sizeof lease->site, site);
+        lease->renewed_mono_us = clock_mono_us();
+        lease->expired = false;
     } else if (err == ERR_BUSY && question.said) { /* not an sshd that is too busy to let us in */
         lose_lease(context, own.message);
     }
@@ -303,8 +426,15 @@ enum err step_take_lease(struct step_context *context, const char *host, struct 
     return err;
 }
 
+enum err step_take_lease(struct step_context *context, const char *host, struct err_info *info)
+{
+    return job_take_lease(context, host, step_site(context), info);
+}
+
 enum err step_give_lease(struct step_context *context, const char *host, struct err_info *info)
 {
-    context->lease.host[0] = '\0'; /* no renewals from here on: they would take it back */
+    struct lease_held *lease = find_lease(context, host, step_site(context));
+    if (lease)
+        lease->host[0] = '\0'; /* no renewals from here on: they would take it back */
     return step_request(context, host, "lease.release", NULL, ASK_TIMEOUT_US, NULL, info);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/paths.h"
@@ -67,7 +68,22 @@ void job_end_step(struct step_context *context, size_t index, enum step_state st
 
 const char *step_site(const struct step_context *context)
 {
-    return context->plan.site;
+    return context->plan.steps.items[context->current].site;
+}
+
+const struct jobs_config *step_config(const struct step_context *context)
+{
+    return context->config;
+}
+
+int64_t step_job_id(const struct step_context *context)
+{
+    return context->job.id;
+}
+
+const char *step_job_word(const struct step_context *context)
+{
+    return context->word;
 }
 
 bool step_is_cancelled(struct step_context *context)
@@ -129,9 +145,88 @@ void step_progress(struct step_context *context, const char *format, ...)
     context->progress_mono_us = now_us;
     struct job_step_record *record = &context->steps.items[context->current];
     xstr_set(&record->progress, text);
+    record->alive_us = clock_wall_us();
     write_step(context, context->current, NULL);
     set_message(context, text);
     write_job(context);
+}
+
+/* The rate is that of the last second or so, smoothed. */
+static void measure_rate(struct step_context *context, int64_t done_bytes)
+{
+    int64_t now_us = clock_mono_us(), for_us = now_us - context->copying.since_mono_us;
+    bool anew = !context->copying.since_mono_us || done_bytes < context->copying.since_bytes;
+    if (!anew && for_us < USEC_PER_SEC / 2)
+        return;
+    if (!anew) {
+        double bytes_s = (double)(done_bytes - context->copying.since_bytes) * USEC_PER_SEC / (double)for_us;
+        context->copying.bytes_s = context->copying.bytes_s > 0 ? (context->copying.bytes_s + bytes_s) / 2 : bytes_s;
+    }
+    context->copying.since_mono_us = now_us;
+    context->copying.since_bytes = done_bytes;
+}
+
+void step_copied(struct step_context *context, int pass, int64_t done_bytes, int64_t total_bytes)
+{
+    struct job_step_record *record = &context->steps.items[context->current];
+    char figure[FORMAT_SIZE];
+    struct buf text = BUF(256);
+    measure_rate(context, done_bytes);
+    record->pass = pass;
+    record->done_bytes = done_bytes;
+    record->total_bytes = total_bytes;
+    record->bytes_s = (int64_t)context->copying.bytes_s;
+    if (pass)
+        buf_printf(&text, "pass %d: ", pass);
+    buf_puts(&text, format_bytes((double)done_bytes, figure));
+    if (total_bytes >= done_bytes && total_bytes > 0)
+        buf_printf(&text, " of %s", format_bytes((double)total_bytes, figure));
+    if (record->bytes_s > 0)
+        buf_printf(&text, ", %s", format_rate((double)record->bytes_s, figure));
+    if (record->bytes_s > 0 && total_bytes > done_bytes)
+        buf_printf(&text, ", %s left",
+            format_duration(((total_bytes - done_bytes) / record->bytes_s + 1) * USEC_PER_SEC, figure));
+    step_progress(context, "%s", buf_text(&text));
+    buf_free(&text);
+}
+
+/* --- what is remembered ------------------------------------------------------------------------------------------- */
+
+#define FACTS_FILE "facts.json"
+#define FACTS_CEILING ((size_t)4 << 20)
+
+static void read_facts(struct step_context *context)
+{
+    struct buf text = BUF(FACTS_CEILING);
+    char *path = job_file(context->config->state_dir, context->job.id, FACTS_FILE);
+    if (buf_read_file(&text, path, NULL) == ERR_OK)
+        json_parse(buf_text(&text), text.length, &context->facts, NULL);
+    if (!json_is_object(context->facts)) {
+        json_decref(context->facts);
+        context->facts = json_object();
+    }
+    buf_free(&text);
+    free(path);
+}
+
+enum err step_remember(struct step_context *context, const char *key, json_t *value, struct err_info *info)
+{
+    struct buf text = BUF(FACTS_CEILING);
+    if (!context->facts)
+        read_facts(context);
+    json_object_set_new(context->facts, key, value);
+    enum err err = json_write(&text, context->facts);
+    if (!err)
+        err = step_keep_file(context, FACTS_FILE, &text, info);
+    buf_free(&text);
+    return err;
+}
+
+const json_t *step_recall(const struct step_context *context, const char *key)
+{
+    if (!context->facts)
+        read_facts((struct step_context *)context); /* read when first asked for */
+    return json_object_get(context->facts, key);
 }
 
 char *job_file(const char *state_dir, int64_t job_id, const char *name)
@@ -151,12 +246,14 @@ enum err step_keep_file(struct step_context *context, const char *name, const st
     return err;
 }
 
-bool step_host_address(struct step_context *context, const char *host, char out[ADDRESS_SIZE], bool *has_jump)
+bool step_host_address(
+    struct step_context *context, const char *host, char out[ADDRESS_SIZE], uint16_t *port, bool *has_jump)
 {
     const struct jobs_config *config = context->config;
     const struct fleet *fleet = config->fleet_hold(config->fleet_owner);
     const struct host_def *def = fleet_host(fleet, host);
     *has_jump = def && def->jump;
+    *port = def ? def->port : 0;
     str_copy(out, ADDRESS_SIZE, def ? def->address : "");
     config->fleet_release(config->fleet_owner, fleet);
     return def != NULL;
@@ -176,7 +273,9 @@ static void begin_step(struct step_context *context, size_t index)
     struct job_step_record *record = &context->steps.items[index];
     context->current = index;
     context->progress_mono_us = 0;
+    memset(&context->copying, 0, sizeof context->copying);
     record->state = STEP_RUNNING;
+    record->alive_us = clock_wall_us();
     record->started_us = clock_wall_us();
     record->ended_us = 0;
     context->job.progress_pct = (int)(100 * index / context->plan.steps.count);
@@ -212,11 +311,11 @@ out:
     return err;
 }
 
-/* A step was done that lets the job only go forward. */
-bool job_is_settled(const struct step_context *context)
+bool job_is_settled(const struct step_context *context, const char *site)
 {
     for (size_t i = 0; i < context->steps.count; i++)
-        if (context->plan.steps.items[i].kind->settles && context->steps.items[i].state == STEP_DONE)
+        if (context->plan.steps.items[i].kind->settles && context->steps.items[i].state == STEP_DONE &&
+            strcmp(context->plan.steps.items[i].site, site) == 0)
             return true;
     return false;
 }
@@ -234,7 +333,8 @@ static void turn_back(struct step_context *context)
     context->going_back = true;
     for (size_t i = 0; i < context->steps.count; i++) {
         struct job_step_record *record = &context->steps.items[i];
-        if (record->state == STEP_RUNNING && !context->plan.steps.items[i].kind->undo)
+        bool settled = job_is_settled(context, context->plan.steps.items[i].site);
+        if (!settled && record->state == STEP_RUNNING && !context->plan.steps.items[i].kind->undo)
             job_end_step(context, i, STEP_FAILED, "not brought to its end");
         if (record->state != STEP_PENDING)
             continue;
@@ -273,16 +373,17 @@ static enum err undo_step(struct step_context *context, size_t index, struct buf
     return context->leaving ? ERR_CANCELLED : err;
 }
 
-/* Undo everything that was begun, the last first. ERR_CANCELLED: the engine ends before all is undone. ERR_FAILED:
- * something is left. */
+/* Undo everything that was begun of sites that have not settled, the last first. ERR_CANCELLED: the engine ends before
+ * all is undone. ERR_FAILED: something is left. */
 static enum err undo_steps(struct step_context *context, struct buf *said, struct buf *left)
 {
     enum err result = ERR_OK;
     turn_back(context);
     for (size_t i = context->steps.count; i-- > 0;) {
-        if (!was_begun(&context->steps.items[i]) || !context->plan.steps.items[i].kind->undo)
+        const struct plan_step *step = &context->plan.steps.items[i];
+        if (!was_begun(&context->steps.items[i]) || !step->kind->undo || job_is_settled(context, step->site))
             continue;
-        if (context->lease.lost[0]) {
+        if (context->lost[0]) {
             buf_printf(left, "; nothing more is touched, the site is somebody else's now");
             return ERR_FAILED;
         }
@@ -311,6 +412,8 @@ static void end_job(struct step_context *context, enum job_state state, const ch
         log_error("job %lld: the audit entry cannot be written: %s", (long long)context->job.id, info.message);
     job_close_links(context);
     context->ended = true; /* whoever reads the record may begin the next one */
+    if (context->tell_ended)
+        context->tell_ended(context->owner);
     for (int tries = 0; write_job(context) != ERR_OK && tries < END_TRIES; tries++)
         if (context->leaving || poll(&(struct pollfd){.fd = context->leave_fd, .events = POLLIN}, 1,
                                     (int)(step_patience(context, END_EVERY_US) / USEC_PER_MSEC)) > 0)
@@ -328,6 +431,8 @@ static bool give_up(struct step_context *context, enum err why, const struct err
     bool named = strncmp(info->message, step, name_length) == 0 && info->message[name_length] == ':';
     if (by_person)
         buf_printf(&message, "cancelled by %s", context->cancelled_by);
+    else if (!was_begun(&context->steps.items[context->current]))
+        buf_puts(&message, info->message);
     else
         buf_printf(&message, "%s%s%s", named ? "" : step, named ? "" : ": ", info->message);
     enum err undone = undo_steps(context, &said, &left);
@@ -343,24 +448,48 @@ static bool give_up(struct step_context *context, enum err why, const struct err
 
 static void succeed(struct step_context *context)
 {
-    char message[256];
-    str_format(message, sizeof message, "%s of %s is done%s%s%s", context->job.action, context->job.object,
+    char message[512];
+    str_format(message, sizeof message, "%s of %s is done%s%s%s%s%s", context->job.action, context->job.object,
         context->resumed ? ", finished after the engine was started anew" : "",
         context->cancelled ? "; it was through already when cancelled by " : "",
-        context->cancelled ? context->cancelled_by : "");
-    end_job(context, JOB_DONE, message);
+        context->cancelled ? context->cancelled_by : "", context->behind.length ? ", but: " : "",
+        buf_text(&context->behind));
+    end_job(context, context->behind.length ? JOB_FAILED : JOB_DONE, message);
 }
 
+/* Where a site has settled there is only forward: what fails is noted, and the rest is done all the same. */
 static enum err go_forward(struct step_context *context, size_t index, struct err_info *info)
 {
     enum err err = ERR_OK;
-    for (; !err && index < context->plan.steps.count; index++) {
-        bool too_late = job_is_settled(context) && !context->leaving;
-        if (step_is_cancelled(context) && !too_late)
+    for (; index < context->plan.steps.count; index++) {
+        const struct plan_step *step = &context->plan.steps.items[index];
+        bool settled = job_is_settled(context, step->site);
+        if (context->steps.items[index].state == STEP_DONE)
+            continue;
+        if (step_is_cancelled(context) && (!settled || context->leaving)) {
+            context->current = index;
             return err_set(info, ERR_CANCELLED, "cancelled");
+        }
         err = run_step(context, index, info);
+        if (err && (!settled || context->leaving))
+            return err;
+        if (err)
+            buf_printf(
+                &context->behind, "%s%s: %s", context->behind.length ? "; " : "", step->kind->name, info->message);
     }
-    return err;
+    return ERR_OK;
+}
+
+/* Whether it may begin: it may have to wait for another job, and find something else afterwards. */
+static enum err begin(struct step_context *context, size_t *index, struct err_info *info)
+{
+    enum err err = context->await_turn ? context->await_turn(context->owner, context, info) : ERR_OK;
+    if (err)
+        return err;
+    context->job.state = JOB_RUNNING;
+    if (!context->job.started_us)
+        context->job.started_us = clock_wall_us();
+    return context->resumed ? job_resume(context, index, info) : ERR_OK;
 }
 
 void *job_thread(void *arg)
@@ -369,17 +498,14 @@ void *job_thread(void *arg)
     struct err_info info = {0};
     size_t index = 0;
     bool over = true;
-    context->job.state = JOB_RUNNING;
-    if (!context->job.started_us)
-        context->job.started_us = clock_wall_us();
-    enum err err = context->resumed ? job_resume(context, &index, &info) : ERR_OK;
+    enum err err = begin(context, &index, &info);
     if (!err)
         err = go_forward(context, index, &info);
     if (!err)
         succeed(context);
     else if (context->leaving)
         over = false;
-    else if (job_is_settled(context))
+    else if (job_is_settled(context, step_site(context)))
         end_job(context, JOB_FAILED, info.message);
     else
         over = give_up(context, err, &info);
@@ -417,6 +543,18 @@ static void make_journal(struct step_context *context, struct job_step_list *kno
     }
 }
 
+void job_replan(struct step_context *context, struct plan *plan)
+{
+    vec_each (&context->steps, struct job_step_record, step)
+        job_step_record_free(step);
+    vec_free(&context->steps);
+    plan_free(&context->plan);
+    context->plan = *plan;
+    context->current = 0;
+    *plan = (struct plan){.cut_us = -1};
+    make_journal(context, NULL);
+}
+
 static void read_cancelled(struct step_context *context)
 {
     struct buf who = BUF(sizeof context->cancelled_by);
@@ -432,12 +570,13 @@ struct step_context *job_context_new(const struct jobs_config *config, const cha
 {
     struct step_context *context = xcalloc(1, sizeof *context);
     context->config = config;
-    context->lease_prefix = lease_prefix;
     context->plan = *plan;
     context->job = *job;
     context->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     context->leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     context->resumed = steps != NULL;
+    context->behind.ceiling = sizeof context->job.message;
+    str_format(context->word, sizeof context->word, "%s.%lld", lease_prefix, (long long)job->id);
     *plan = (struct plan){.cut_us = -1};
     *job = (struct job_record){0};
     make_journal(context, steps);
@@ -454,6 +593,9 @@ void job_context_free(struct step_context *context)
     vec_free(&context->steps);
     plan_free(&context->plan);
     job_record_free(&context->job);
+    vec_free(&context->leases);
+    json_decref(context->facts);
+    buf_free(&context->behind);
     close(context->wake_fd);
     close(context->leave_fd);
     free(context);

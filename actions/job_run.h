@@ -16,35 +16,48 @@ struct host_link { /* the job's own connection to one host: job_ask.c */
     struct connection *connection;
     struct helper *helper;
     int64_t renew_id; /* the lease.renew or lease.take that is on its way; 0: none */
+    size_t renewing;  /* which lease it is about */
 };
 
 struct lease_held {
-    char host[NAME_SIZE]; /* "": none */
+    char host[NAME_SIZE]; /* "": given back */
+    char site[NAME_SIZE];
     int64_t renewed_mono_us;
-    bool expired;   /* the host does not know it any more: to be taken again */
-    char lost[512]; /* somebody else has it: what the host said; "" otherwise */
+    bool expired; /* the host does not know it any more: to be taken again */
 };
 
 struct step_context {
     struct step_context *next; /* in jobs.c's list */
     const struct jobs_config *config;
-    const char *lease_prefix; /* makes the job's number unique between engines */
     struct plan plan;
     struct job_record job;             /* id, action, who and site never change: others may read them */
     VEC(struct job_step_record) steps; /* as in the journal */
     VEC(struct host_link) links;
-    struct lease_held lease;
-    size_t current; /* step under way */
+    VEC(struct lease_held) leases;
+    char lost[512];    /* somebody else has one of them: what the host said; "" otherwise */
+    json_t *facts;     /* what steps remember */
+    size_t current;    /* step under way */
+    struct buf behind; /* what failed after its site had settled: said at the end */
+    struct {
+        int64_t since_mono_us, since_bytes; /* the rate is measured from here */
+        double bytes_s;
+    } copying;
     bool resumed;
+    bool waited; /* it stood behind another job: to be planned anew */
     bool going_back;
-    bool in_doubt;            /* a command was sent and its answer lost */
-    int wake_fd, leave_fd;    /* eventfds: look at `cancelled`; the engine ends (never drained) */
-    atomic_bool cancelled;    /* a person wants it undone */
-    atomic_bool leaving;      /* the engine ends: stop, stay resumable */
-    atomic_bool ended;        /* nothing is done to the site any more */
-    atomic_bool finished;     /* the thread is about to return */
-    char cancelled_by[64];    /* written before `cancelled` */
-    int64_t progress_mono_us; /* when progress was last written */
+    bool in_doubt;         /* a command was sent and its answer lost */
+    int wake_fd, leave_fd; /* eventfds: look at `cancelled`; the engine ends (never drained) */
+    atomic_bool cancelled; /* a person wants it undone */
+    atomic_bool leaving;   /* the engine ends: stop, stay resumable */
+    /* Wait until it is this job's turn, and plan anew where it waited: jobs.c. NULL owner: it begins at once. */
+    void *owner;
+    enum err (*await_turn)(void *owner, struct step_context *context, struct err_info *info);
+    void (*tell_ended)(void *owner); /* whoever waits may look again */
+    char word[64];                   /* the job as hosts know it: "PREFIX.ID" */
+    atomic_bool ended;               /* nothing is done to the site any more */
+    atomic_bool finished;            /* the thread is about to return */
+    char cancelled_by[64];           /* written before `cancelled` */
+    int64_t progress_mono_us;        /* when progress was last written */
     pthread_t thread;
 };
 
@@ -66,9 +79,14 @@ char *job_file(const char *state_dir, int64_t job_id, const char *name);
 /* job_run.c, for job_settle.c */
 void job_end_step(struct step_context *context, size_t index, enum step_state state, const char *outcome);
 
-bool job_is_settled(const struct step_context *context); /* a step is done that lets the job only go forward */
+/* A step of this site is done that lets it only go forward. */
+bool job_is_settled(const struct step_context *context, const char *site);
+/* A journal for a plan that replaces the one of a job nothing of which has begun. Takes over `plan`. */
+void job_replan(struct step_context *context, struct plan *plan);
+#define JOB_PLAN_FILE "plan.json" /* the plan that is carried out, where it is another than the one first recorded */
 
 /* job_ask.c */
+enum err job_take_lease(struct step_context *context, const char *host, const char *site, struct err_info *info);
 void job_close_links(struct step_context *context);
 bool job_may_pass(enum err err); /* a host that fails so may be back soon */
 

@@ -46,8 +46,8 @@ static enum err look_once(struct settling *settling, bool *settled, struct err_i
     if (truth == TRUTH_DONE)
         return ERR_OK;
     if (truth == TRUTH_UNKNOWN) {
-        *settled = context->lease.lost[0] || !job_may_pass(why.code) ||
-                   waited_us(settling) > step_patience(context, PATIENCE_US);
+        *settled =
+            context->lost[0] || !job_may_pass(why.code) || waited_us(settling) > step_patience(context, PATIENCE_US);
         step_progress(context, "cannot find out yet what is true: %s", why.message);
         return err_set(info, why.code == ERR_CANCELLED ? ERR_CANCELLED : ERR_FAILED,
             "whether it was done is not known: %s", why.message);
@@ -60,8 +60,7 @@ static enum err look_once(struct settling *settling, bool *settled, struct err_i
     if (!step->kind->finish)
         return err_set(info, ERR_FAILED, "%s did only half of it", step->host);
     err = step->kind->finish(context, step, &settling->outcome, info);
-    *settled =
-        err != ERR_BUSY || context->lease.lost[0] || waited_us(settling) > step_patience(context, FINISH_WITHIN_US);
+    *settled = err != ERR_BUSY || context->lost[0] || waited_us(settling) > step_patience(context, FINISH_WITHIN_US);
     if (!*settled)
         step_progress(context, "%s is still at it", step->host);
     return err;
@@ -98,22 +97,26 @@ static bool has_begun(enum step_state state)
     return state != STEP_PENDING && state != STEP_SKIPPED;
 }
 
-/* Something that cannot simply be run again was begun: the host may be another than it was. */
+/* Something beyond taking leases was begun: a host may be another than it was. */
 static bool has_changed_anything(const struct step_context *context)
 {
     for (size_t i = 0; i < context->steps.count; i++)
-        if (!context->plan.steps.items[i].kind->again && has_begun(context->steps.items[i].state))
+        if (context->plan.steps.items[i].kind->undo && context->plan.steps.items[i].kind != &step_lease &&
+            has_begun(context->steps.items[i].state))
             return true;
     return false;
 }
 
-/* The engine ended while the job went back: it goes on going back, for the same reason. */
+/* The engine ended while the job went back: it goes on going back, for the same reason. What failed after its site had
+ * settled turns nothing. */
 static enum err check_direction(const struct step_context *context, struct err_info *info)
 {
     const char *why = NULL, *name = "";
     bool back = false;
     for (size_t i = 0; i < context->steps.count; i++) {
         const struct job_step_record *step = &context->steps.items[i];
+        if (job_is_settled(context, context->plan.steps.items[i].site))
+            continue;
         back = back || step->state == STEP_FAILED || step->state == STEP_UNDONE || step->state == STEP_SKIPPED;
         if (step->state == STEP_FAILED && !why) {
             why = step->outcome;
@@ -123,7 +126,7 @@ static enum err check_direction(const struct step_context *context, struct err_i
     if (back)
         return err_set(info, ERR_FAILED, "%s%s%.700s", name, *name ? ": " : "",
             why && *why ? why : "the engine ended while this was being undone");
-    if (context->cancelled && !job_is_settled(context))
+    if (context->cancelled && !job_is_settled(context, context->plan.steps.items[context->current].site))
         return err_set(info, ERR_CANCELLED, "cancelled");
     if (!has_changed_anything(context) && clock_wall_us() - context->job.created_us > STALE_US)
         return err_set(info, ERR_FAILED,
@@ -131,22 +134,44 @@ static enum err check_direction(const struct step_context *context, struct err_i
     return ERR_OK;
 }
 
-/* The lease may have run out meanwhile: take it again before anything is judged or changed. While the host cannot be
- * reached nobody else changes it through us either. */
-static enum err take_lease_again(struct step_context *context, struct err_info *info)
+/* Its release has begun, or there is none. */
+static bool is_given_back(const struct step_context *context, const struct plan_step *taken)
 {
-    const struct plan_step *first = &context->plan.steps.items[0];
+    for (size_t i = 0; i < context->steps.count; i++) {
+        const struct plan_step *step = &context->plan.steps.items[i];
+        if (step->kind == &step_release && strcmp(step->host, taken->host) == 0 && strcmp(step->site, taken->site) == 0)
+            return has_begun(context->steps.items[i].state) || i == context->current;
+    }
+    return false;
+}
+
+static enum err take_again(struct step_context *context, const struct plan_step *step, struct err_info *info)
+{
     int64_t began_us = clock_mono_us();
-    if (first->kind != &step_lease || context->steps.items[0].state != STEP_DONE)
-        return ERR_OK; /* not taken yet, or given back already */
     for (;;) {
-        enum err err = step_take_lease(context, first->host, info);
+        enum err err = job_take_lease(context, step->host, step->site, info);
         bool over = clock_mono_us() - began_us > step_patience(context, PATIENCE_US);
-        if (!err || err == ERR_CANCELLED || context->lease.lost[0] || !job_may_pass(err) || over)
+        if (!err || err == ERR_CANCELLED || context->lost[0] || !job_may_pass(err) || over)
             return err;
         if (step_wait(context, step_patience(context, LOOK_EVERY_US)))
             return err_set(info, ERR_CANCELLED, "cancelled while the lease was being taken again");
     }
+}
+
+/* Leases may have run out meanwhile: take them again before anything is judged or changed. While a host cannot be
+ * reached nobody else changes it through us either. */
+static enum err take_leases_again(struct step_context *context, struct err_info *info)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < context->steps.count && !err; i++) {
+        const struct plan_step *step = &context->plan.steps.items[i];
+        if (step->kind != &step_lease || context->steps.items[i].state != STEP_DONE || is_given_back(context, step))
+            continue;
+        err = take_again(context, step, info);
+        if (err && err != ERR_CANCELLED && !context->lost[0] && job_is_settled(context, step->site))
+            err = ERR_OK; /* it only goes forward: the steps themselves will say what cannot be done */
+    }
+    return err;
 }
 
 enum err job_resume(struct step_context *context, size_t *index, struct err_info *info)
@@ -156,9 +181,8 @@ enum err job_resume(struct step_context *context, size_t *index, struct err_info
     while (*index < context->steps.count && context->steps.items[*index].state == STEP_DONE)
         (*index)++;
     context->current = *index < context->steps.count ? *index : context->steps.count - 1;
-    bool at_release = *index > 0 && context->plan.steps.items[context->current].kind == &step_release;
     enum err err = check_direction(context, info);
-    enum err lease_err = at_release ? ERR_OK : take_lease_again(context, &lease_info);
+    enum err lease_err = take_leases_again(context, &lease_info);
     if (err || lease_err) {
         if (!err && info)
             *info = lease_info;

@@ -9,7 +9,11 @@
 #include <sys/random.h>
 
 #include "actions/action.h"
+#include "actions/expire.h"
 #include "actions/job_run.h"
+#include "actions/placement.h"
+#include "actions/plan_ask.h"
+#include "actions/where.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,7 +29,8 @@ struct jobs {
     struct jobs_config config;
     char lease_prefix[40];
     pthread_mutex_t mutex;
-    struct step_context *running; /* a chain; also those that ended and are not reaped yet */
+    pthread_cond_t changed;       /* a job ended, was cancelled, or is to leave */
+    struct step_context *running; /* a chain, the newest first; also those that ended and are not reaped yet */
 };
 
 /* A lease must not be taken over by the same number of another engine, and machines may share a name and a directory:
@@ -56,6 +61,7 @@ struct jobs *jobs_new(const struct jobs_config *config)
     jobs->config = *config;
     jobs->config.state_dir = xstrdup(config->state_dir);
     pthread_mutex_init(&jobs->mutex, NULL);
+    pthread_cond_init(&jobs->changed, NULL);
     make_lease_prefix(jobs);
     return jobs;
 }
@@ -82,6 +88,7 @@ void jobs_free(struct jobs *jobs)
     pthread_mutex_lock(&jobs->mutex);
     for (struct step_context *context = jobs->running; context; context = context->next)
         job_leave(context);
+    pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->mutex);
     while (jobs->running) {
         struct step_context *context = jobs->running;
@@ -89,6 +96,7 @@ void jobs_free(struct jobs *jobs)
         jobs->running = context->next;
         job_context_free(context);
     }
+    pthread_cond_destroy(&jobs->changed);
     pthread_mutex_destroy(&jobs->mutex);
     free((char *)jobs->config.state_dir);
     free(jobs);
@@ -107,41 +115,161 @@ static enum err refuse_unknown_action(const char *name, struct err_info *info)
         nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
-static enum err make_plan(
-    struct jobs *jobs, const char *action_name, const char *object, struct plan *plan, struct err_info *info)
+/* What a plan is made from, got together and given back. */
+struct planning {
+    struct snapshot *snapshot;
+    struct plan_request request;
+};
+
+static enum err begin_planning(struct jobs *jobs, const char *object, struct planning *planning, struct err_info *info)
 {
-    const struct action *action = action_find(action_name);
-    struct plan_request request = {.object = object};
-    struct snapshot *snapshot = NULL;
-    *plan = (struct plan){.cut_us = -1};
-    if (!action)
-        return refuse_unknown_action(action_name, info);
+    *planning = (struct planning){.request.object = object};
     store_flush(jobs->config.store, FLUSH_TIMEOUT_US); /* plan from the newest there is */
-    enum err err = store_reader_open(jobs->config.state_dir, &request.history, info);
+    enum err err = store_reader_open(jobs->config.state_dir, &planning->request.history, info);
     if (!err)
-        err = store_read_snapshot(request.history, &snapshot, info);
-    if (!err) {
-        request.snapshot = snapshot;
-        request.fleet = jobs->config.fleet_hold(jobs->config.fleet_owner);
-        err = action->plan(&request, plan, info);
-        jobs->config.fleet_release(jobs->config.fleet_owner, request.fleet);
-    }
-    snapshot_free(snapshot);
-    store_reader_close(request.history);
+        err = store_read_snapshot(planning->request.history, &planning->snapshot, info);
+    planning->request.snapshot = planning->snapshot;
+    planning->request.fleet = jobs->config.fleet_hold(jobs->config.fleet_owner);
+    planning->request.asker = plan_asker_new(planning->request.fleet, jobs->config.state_dir);
     return err;
 }
 
-enum err jobs_plan(struct jobs *jobs, const char *action, const char *object, json_t **plan_json, struct buf *text,
-    struct err_info *info)
+static void end_planning(struct jobs *jobs, struct planning *planning)
+{
+    plan_asker_free(planning->request.asker);
+    jobs->config.fleet_release(jobs->config.fleet_owner, planning->request.fleet);
+    snapshot_free(planning->snapshot);
+    store_reader_close(planning->request.history);
+}
+
+/* Options that this action does not know are refused, not ignored. */
+static enum err check_options(const struct action *action, const struct plan_options *options, struct err_info *info)
+{
+    bool of_target = options->to[0] || options->limit_bytes_s || options->keep_us || options->through_console;
+    if (of_target && !(action->takes & TAKES_TARGET) && !action->is_internal)
+        return err_set(info, ERR_INVALID, "%s moves nothing: it takes no target, limit or time to keep", action->name);
+    if (options->more.count && !(action->takes & TAKES_MANY))
+        return err_set(info, ERR_INVALID, "%s works on one object at a time", action->name);
+    return ERR_OK;
+}
+
+/* "undo" of a job: its action's opposite, on the same object. */
+struct wish {
+    char action[16], object[KEY_SIZE];
+    json_t *options; /* owned; NULL: none */
+};
+
+static enum err wish_undo(struct jobs *jobs, const char *number, struct wish *wish, struct err_info *info)
+{
+    struct job_record job = {0};
+    char *end;
+    long long id = strtoll(number, &end, 10);
+    if (end == number || *end || id <= 0)
+        return err_set(info, ERR_INVALID, "undo needs the number of a job, not \"%.40s\"", number);
+    enum err err = store_job(jobs->config.store, id, &job, NULL, info);
+    const struct action *action = err ? NULL : action_find(job.action);
+    const char *opposite = action ? action->opposite : NULL;
+    if (!err && (job.state == JOB_PLANNED || job.state == JOB_RUNNING))
+        err = err_set(info, ERR_INVALID, "job %lld still runs: cancel it instead", id);
+    else if (!err && job.state != JOB_DONE)
+        err =
+            err_set(info, ERR_INVALID, "job %lld was %s: there is nothing to take back", id, job_state_word(job.state));
+    else if (!err && !opposite)
+        err = err_set(info, ERR_INVALID, "%s cannot be taken back", job.action);
+    if (!err) {
+        str_copy(wish->action, sizeof wish->action, opposite);
+        str_copy(wish->object, sizeof wish->object, job.object);
+        if (strcmp(opposite, job.action) == 0)
+            wish->options = json_pack("{s:s}", "to", job.host); /* what moved goes back to where it was */
+    }
+    job_record_free(&job);
+    return err;
+}
+
+static enum err make_wish(struct jobs *jobs, const char *action, const char *object, const json_t *options,
+    struct wish *wish, struct err_info *info)
+{
+    *wish = (struct wish){0};
+    if (strcmp(action, "undo") == 0)
+        return wish_undo(jobs, object, wish, info);
+    str_copy(wish->action, sizeof wish->action, action);
+    str_copy(wish->object, sizeof wish->object, object);
+    wish->options = json_incref((json_t *)options);
+    return ERR_OK;
+}
+
+static enum err plan_wish(struct jobs *jobs, const struct wish *wish, struct plan *plan, struct err_info *info)
+{
+    const struct action *action = action_find(wish->action);
+    struct plan_options options;
+    struct planning planning;
+    *plan = (struct plan){.cut_us = -1};
+    if (!action)
+        return refuse_unknown_action(wish->action, info);
+    enum err err = plan_options_from_json(wish->options, &options, info);
+    if (err)
+        return err;
+    err = check_options(action, &options, info);
+    if (!err) {
+        err = begin_planning(jobs, wish->object, &planning, info);
+        planning.request.options = &options;
+        if (!err)
+            err = action->plan(&planning.request, plan, info);
+        if (!err)
+            plan->options = plan_options_to_json(&options);
+        end_planning(jobs, &planning);
+    }
+    plan_options_free(&options);
+    return err;
+}
+
+static enum err make_plan(struct jobs *jobs, const char *action, const char *object, const json_t *options,
+    struct plan *plan, struct err_info *info)
+{
+    struct wish wish;
+    *plan = (struct plan){.cut_us = -1};
+    enum err err = make_wish(jobs, action, object, options, &wish, info);
+    if (!err)
+        err = plan_wish(jobs, &wish, plan, info);
+    json_decref(wish.options);
+    return err;
+}
+
+enum err jobs_plan(struct jobs *jobs, const char *action, const char *object, const json_t *options, json_t **plan_json,
+    struct buf *text, struct err_info *info)
 {
     struct plan plan;
     *plan_json = NULL;
-    enum err err = make_plan(jobs, action, object, &plan, info);
+    enum err err = make_plan(jobs, action, object, options, &plan, info);
     if (!err) {
         *plan_json = plan_to_json(&plan);
         plan_to_text(&plan, text);
     }
     plan_free(&plan);
+    return err;
+}
+
+enum err jobs_targets(struct jobs *jobs, const char *site, json_t **targets, struct err_info *info)
+{
+    struct planning planning;
+    struct plan_options options = {0};
+    *targets = NULL;
+    enum err err = begin_planning(jobs, site, &planning, info);
+    planning.request.options = &options;
+    if (!err)
+        err = placement_rank(&planning.request, site, targets, info);
+    end_planning(jobs, &planning);
+    return err;
+}
+
+enum err jobs_where(struct jobs *jobs, const char *site, json_t **where, struct err_info *info)
+{
+    struct planning planning;
+    *where = NULL;
+    enum err err = begin_planning(jobs, site, &planning, info);
+    if (!err)
+        err = where_ask(&planning.request, where, info);
+    end_planning(jobs, &planning);
     return err;
 }
 
@@ -172,25 +300,114 @@ static enum err check_identity(const struct plan *plan, const json_t *expect, st
 }
 
 /* The mutex is held. */
-static enum err check_free(struct jobs *jobs, const struct plan *plan, struct err_info *info)
+static enum err check_room(struct jobs *jobs, struct err_info *info)
 {
     unsigned count = 0;
-    for (const struct step_context *context = jobs->running; context; context = context->next) {
-        if (context->ended)
-            continue;
-        count++;
-        if (plan->site[0] && strcmp(context->plan.site, plan->site) == 0)
-            return err_set(info, ERR_BUSY, "job %lld (%s by %s) is working on %s; wait for it, or cancel it",
-                (long long)context->job.id, context->job.action, context->job.who, plan->site);
+    for (const struct step_context *context = jobs->running; context; context = context->next)
+        count += !context->ended;
+    return count < JOBS_AT_ONCE
+               ? ERR_OK
+               : err_set(info, ERR_BUSY, "%d jobs are running or waiting: wait until one has ended", JOBS_AT_ONCE);
+}
+
+/* --- one after the other on a site ---------------------------------------------------------------------------------
+ */
+
+static bool share_a_site(const struct plan *one, const struct plan *other)
+{
+    vec_each (&one->steps, const struct plan_step, step)
+        vec_each (&other->steps, const struct plan_step, theirs)
+            if (step->site[0] && strcmp(step->site, theirs->site) == 0)
+                return true;
+    return false;
+}
+
+/* The mutex is held. The newest of those asked for before this one that is not over yet. */
+static const struct step_context *in_front_of(const struct jobs *jobs, const struct step_context *context)
+{
+    const struct step_context *front = NULL;
+    for (const struct step_context *other = jobs->running; other; other = other->next)
+        if (other != context && !other->ended && other->job.id < context->job.id &&
+            share_a_site(&other->plan, &context->plan) && (!front || other->job.id > front->job.id))
+            front = other;
+    return front;
+}
+
+static void tell_waiting(struct jobs *jobs, struct step_context *context, const struct step_context *front)
+{
+    char message[sizeof context->job.message];
+    str_format(message, sizeof message, "waits for job %lld (%s of %s by %s)", (long long)front->job.id,
+        front->job.action, front->job.object, front->job.who);
+    if (strcmp(context->job.message, message) == 0)
+        return;
+    str_copy(context->job.message, sizeof context->job.message, message);
+    store_job_update(jobs->config.store, &context->job, NULL);
+}
+
+static enum err keep_plan(struct step_context *context, struct err_info *info)
+{
+    struct buf text = BUF((size_t)1 << 20);
+    json_t *json = plan_to_json(&context->plan);
+    enum err err = json_write(&text, json);
+    if (!err)
+        err = step_keep_file(context, JOB_PLAN_FILE, &text, info);
+    json_decref(json);
+    buf_free(&text);
+    return err;
+}
+
+/* The job before may have changed everything the plan was made from. */
+static enum err plan_again(struct jobs *jobs, struct step_context *context, struct err_info *info)
+{
+    struct plan plan;
+    struct wish wish = {.options = context->plan.options};
+    str_copy(wish.action, sizeof wish.action, context->plan.action);
+    str_copy(wish.object, sizeof wish.object, context->plan.object);
+    enum err err = plan_wish(jobs, &wish, &plan, info);
+    if (!err) {
+        pthread_mutex_lock(&jobs->mutex); /* others look at the plan's sites */
+        job_replan(context, &plan);
+        pthread_mutex_unlock(&jobs->mutex);
+        err = keep_plan(context, info);
     }
-    if (count >= JOBS_AT_ONCE)
-        return err_set(info, ERR_BUSY, "%d jobs are running: wait until one has ended", JOBS_AT_ONCE);
-    return ERR_OK;
+    plan_free(&plan);
+    return err;
+}
+
+static enum err await_turn(void *owner, struct step_context *context, struct err_info *info)
+{
+    struct jobs *jobs = owner;
+    const struct step_context *front;
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&jobs->mutex);
+    while (!err && (front = in_front_of(jobs, context))) {
+        context->waited = true;
+        tell_waiting(jobs, context, front);
+        if (step_is_cancelled(context))
+            err = err_set(info, ERR_CANCELLED, "cancelled before it began");
+        else
+            pthread_cond_wait(&jobs->changed, &jobs->mutex);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    if (!err && step_is_cancelled(context))
+        err = err_set(info, ERR_CANCELLED, "cancelled before it began");
+    return !err && context->waited ? plan_again(jobs, context, info) : err;
+}
+
+static void tell_ended(void *owner)
+{
+    struct jobs *jobs = owner;
+    pthread_mutex_lock(&jobs->mutex);
+    pthread_cond_broadcast(&jobs->changed);
+    pthread_mutex_unlock(&jobs->mutex);
 }
 
 /* The mutex is held. */
 static enum err start_thread(struct jobs *jobs, struct step_context *context, struct err_info *info)
 {
+    context->owner = jobs;
+    context->await_turn = await_turn;
+    context->tell_ended = tell_ended;
     int why = pthread_create(&context->thread, NULL, job_thread, context);
     if (why) {
         job_context_free(context);
@@ -241,19 +458,19 @@ static void fail_unstarted(struct jobs *jobs, int64_t id, const struct err_info 
     job_record_free(&job);
 }
 
-enum err jobs_run(struct jobs *jobs, const char *action, const char *object, const json_t *expect, const char *who,
-    uid_t uid, const char *reason, int64_t *job_id, struct err_info *info)
+enum err jobs_run(struct jobs *jobs, const char *action, const char *object, const json_t *options,
+    const json_t *expect, const char *who, uid_t uid, const char *reason, int64_t *job_id, struct err_info *info)
 {
     struct plan plan;
     struct job_record job = {0};
     *job_id = 0;
-    enum err err = make_plan(jobs, action, object, &plan, info);
+    enum err err = make_plan(jobs, action, object, options, &plan, info);
     if (!err)
         err = check_identity(&plan, expect, info);
     if (!err) {
         pthread_mutex_lock(&jobs->mutex);
         reap(jobs);
-        err = check_free(jobs, &plan, info);
+        err = check_room(jobs, info);
         if (!err)
             err = record_job(jobs, &plan, who, uid, reason, &job, info);
         if (!err) {
@@ -298,6 +515,7 @@ enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t u
             err = keep_cancelled(jobs, job_id, who, info);
         if (!err)
             job_cancel(context, who);
+        pthread_cond_broadcast(&jobs->changed);
         break;
     }
     pthread_mutex_unlock(&jobs->mutex);
@@ -319,15 +537,22 @@ static void fail_unreadable(struct jobs *jobs, struct job_record *job, const str
     store_job_update(jobs->config.store, job, NULL);
 }
 
-static enum err read_plan(const struct job_record *job, struct plan *plan, struct err_info *info)
+static enum err read_plan(
+    const struct jobs *jobs, const struct job_record *job, struct plan *plan, struct err_info *info)
 {
     json_t *json = NULL;
-    const char *text = job->plan_json ? job->plan_json : "";
+    struct buf kept = BUF((size_t)1 << 20);
+    char *path = job_file(jobs->config.state_dir, job->id, JOB_PLAN_FILE);
+    const char *text = buf_read_file(&kept, path, NULL) == ERR_OK ? buf_text(&kept)
+                       : job->plan_json                           ? job->plan_json
+                                                                  : "";
     enum err err = json_parse(text, strlen(text), &json, info);
     *plan = (struct plan){.cut_us = -1};
     if (!err)
         err = plan_from_json(json, plan, info);
     json_decref(json);
+    buf_free(&kept);
+    free(path);
     return err;
 }
 
@@ -339,14 +564,16 @@ static void resume_job(struct jobs *jobs, int64_t id)
     struct err_info info = {0};
     enum err err = store_job(jobs->config.store, id, &job, &steps, &info);
     if (!err)
-        err = read_plan(&job, &plan, &info);
+        err = read_plan(jobs, &job, &plan, &info);
     if (err && !job.id) {
         log_error("job %lld cannot be read: %s", (long long)id, info.message);
     } else if (err) {
         fail_unreadable(jobs, &job, &info);
     } else {
         log_info("job %lld (%s of %s) was not finished: going on", (long long)id, job.action, job.object);
+        bool begun = job.state == JOB_RUNNING;
         struct step_context *context = job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, &steps);
+        context->waited = !begun; /* who knows what it waited for: it is planned anew */
         pthread_mutex_lock(&jobs->mutex);
         if (start_thread(jobs, context, &info) != ERR_OK)
             log_error("%s", info.message);
@@ -365,4 +592,39 @@ enum err jobs_resume(struct jobs *jobs, struct err_info *info)
         resume_job(jobs, job->id);
     job_list_free(&unfinished);
     return err;
+}
+
+/* --- what is due by itself ---------------------------------------------------------------------------------------- */
+
+static bool is_at_work_on(struct jobs *jobs, const char *site)
+{
+    bool found = false;
+    pthread_mutex_lock(&jobs->mutex);
+    for (const struct step_context *context = jobs->running; context; context = context->next)
+        vec_each (&context->plan.steps, const struct plan_step, step)
+            found = found || (!context->ended && strcmp(step->site, site) == 0);
+    pthread_mutex_unlock(&jobs->mutex);
+    return found;
+}
+
+void jobs_look_after(struct jobs *jobs)
+{
+    struct store_reader *reader = NULL;
+    struct snapshot *snapshot = NULL;
+    struct err_info info = {0};
+    char site[NAME_SIZE], host[NAME_SIZE];
+    size_t cursor = 0;
+    enum err err = store_reader_open(jobs->config.state_dir, &reader, &info);
+    if (!err)
+        err = store_read_snapshot(reader, &snapshot, &info);
+    while (!err && expire_is_due(snapshot, &cursor, site, host)) {
+        json_t *options = json_pack("{s:s}", "to", host);
+        int64_t job;
+        if (!is_at_work_on(jobs, site) && jobs_run(jobs, "expire", site, options, NULL, "dogwatch", (uid_t)-1,
+                                              "the time it was to be kept is over", &job, &info) != ERR_OK)
+            log_warning("the old copy of %s on %s cannot be removed: %s", site, host, info.message);
+        json_decref(options);
+    }
+    snapshot_free(snapshot);
+    store_reader_close(reader);
 }

@@ -27,7 +27,11 @@ void plan_free(struct plan *plan)
     vec_free(&plan->identity);
     vec_free(&plan->warnings);
     vec_free(&plan->steps);
+    vec_free(&plan->parts);
+    vec_free(&plan->room);
     free(plan->cut_rests_on);
+    free(plan->loses);
+    json_decref(plan->options);
     *plan = (struct plan){.cut_us = -1};
 }
 
@@ -53,6 +57,7 @@ void plan_add_step(struct plan *plan, const struct step_kind *kind, const char *
     step->undo = undo ? xstrdup(undo) : NULL;
     step->parameters = parameters ? parameters : json_object();
     str_copy(step->host, sizeof step->host, host);
+    str_copy(step->site, sizeof step->site, plan->site);
 }
 
 void plan_warn(struct plan *plan, const char *format, ...)
@@ -61,6 +66,22 @@ void plan_warn(struct plan *plan, const char *format, ...)
     va_start(args, format);
     vec_push(&plan->warnings, format_text(format, args));
     va_end(args);
+}
+
+void plan_add_part(struct plan *plan, const char *name, int64_t us)
+{
+    struct plan_part *part = vec_add(&plan->parts);
+    str_copy(part->name, sizeof part->name, name);
+    part->us = us;
+}
+
+void plan_add_room(struct plan *plan, const char *host, const char *what, int64_t before_bytes, int64_t after_bytes)
+{
+    struct plan_room *room = vec_add(&plan->room);
+    str_copy(room->host, sizeof room->host, host);
+    str_copy(room->what, sizeof room->what, what);
+    room->before_bytes = before_bytes;
+    room->after_bytes = after_bytes;
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
@@ -77,6 +98,32 @@ static json_t *texts_to_json(char *const *texts, size_t count)
     return array;
 }
 
+static json_t *parts_to_json(const struct plan *plan)
+{
+    json_t *parts = json_array();
+    vec_each (&plan->parts, const struct plan_part, part) {
+        json_t *row = json_object();
+        json_put_text(row, "part", part->name);
+        json_put_i64(row, "ms", part->us / USEC_PER_MSEC);
+        json_array_append_new(parts, row);
+    }
+    return parts;
+}
+
+static json_t *room_to_json(const struct plan *plan)
+{
+    json_t *rooms = json_array();
+    vec_each (&plan->room, const struct plan_room, room) {
+        json_t *row = json_object();
+        json_put_text(row, "host", room->host);
+        json_put_text(row, "what", room->what);
+        json_put_i64(row, "before_bytes", room->before_bytes);
+        json_put_i64(row, "after_bytes", room->after_bytes);
+        json_array_append_new(rooms, row);
+    }
+    return rooms;
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     json_t *json = json_object(), *steps = json_array();
@@ -85,11 +132,13 @@ json_t *plan_to_json(const struct plan *plan)
     json_put_text(json, "object", plan->object);
     json_put_text(json, "site", plan->site);
     json_put_text(json, "host", plan->host);
+    json_put_text(json, "to", plan->to[0] ? plan->to : NULL);
     json_object_set_new(json, "identity", texts_to_json(plan->identity.items, plan->identity.count));
     vec_each (&plan->steps, const struct plan_step, step) {
         json_t *row = json_object();
         json_put_text(row, "step", step->kind->name);
         json_put_text(row, "host", step->host);
+        json_put_text(row, "site", step->site);
         json_put_text(row, "command", step->command);
         json_put_text(row, "undo", step->undo);
         json_object_set(row, "parameters", step->parameters);
@@ -100,7 +149,12 @@ json_t *plan_to_json(const struct plan *plan)
     if (plan->cut_us >= 0) {
         json_put_i64(json, "cut_ms", plan->cut_us / USEC_PER_MSEC);
         json_put_text(json, "cut_rests_on", plan->cut_rests_on);
+        json_object_set_new(json, "cut_parts", parts_to_json(plan));
     }
+    json_object_set_new(json, "room", room_to_json(plan));
+    json_put_text(json, "loses", plan->loses);
+    if (plan->options)
+        json_object_set(json, "options", plan->options);
     return json;
 }
 
@@ -113,6 +167,7 @@ static enum err step_from_json(const json_t *row, struct plan *plan, struct err_
     if (!kind || !command || !host || !json_is_object(parameters))
         return err_set(info, ERR_CORRUPT, "the plan has a step this dogwatch does not know: %s", name ? name : "?");
     plan_add_step(plan, kind, host, json_incref(parameters), json_get_text(row, "undo"), "%s", command);
+    json_copy_text(row, "site", plan->steps.items[plan->steps.count - 1].site, NAME_SIZE);
     return ERR_OK;
 }
 
@@ -124,11 +179,42 @@ static enum object_kind kind_from_word(const char *word)
     return KIND_SITE;
 }
 
+static void cut_from_json(const json_t *json, struct plan *plan)
+{
+    int64_t cut_ms;
+    size_t i;
+    const json_t *row;
+    if (!json_get_i64(json, "cut_ms", &cut_ms))
+        return;
+    plan->cut_us = cut_ms * USEC_PER_MSEC;
+    const char *rests_on = json_get_text(json, "cut_rests_on");
+    plan->cut_rests_on = xstrdup(rests_on ? rests_on : "nothing that is known");
+    json_array_foreach (json_object_get(json, "cut_parts"), i, row) {
+        const char *name = json_get_text(row, "part");
+        int64_t ms = 0;
+        if (name && json_get_i64(row, "ms", &ms))
+            plan_add_part(plan, name, ms * USEC_PER_MSEC);
+    }
+}
+
+static void room_from_json(const json_t *json, struct plan *plan)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach (json_object_get(json, "room"), i, row) {
+        const char *host = json_get_text(row, "host"), *what = json_get_text(row, "what");
+        int64_t before = 0, after = 0;
+        json_get_i64(row, "before_bytes", &before);
+        json_get_i64(row, "after_bytes", &after);
+        if (host && what)
+            plan_add_room(plan, host, what, before, after);
+    }
+}
+
 enum err plan_from_json(const json_t *json, struct plan *plan, struct err_info *info)
 {
     size_t i;
     json_t *item;
-    int64_t cut_ms;
     *plan = (struct plan){.cut_us = -1};
     const json_t *steps = json_object_get(json, "steps");
     if (!json_copy_text(json, "action", plan->action, sizeof plan->action) ||
@@ -142,10 +228,12 @@ enum err plan_from_json(const json_t *json, struct plan *plan, struct err_info *
         vec_push(&plan->identity, xstrdup(json_string_value(item)));
     json_array_foreach (json_object_get(json, "warnings"), i, item)
         vec_push(&plan->warnings, xstrdup(json_string_value(item)));
-    if (json_get_i64(json, "cut_ms", &cut_ms)) {
-        plan->cut_us = cut_ms * USEC_PER_MSEC;
-        plan->cut_rests_on = xstrdup(json_get_text(json, "cut_rests_on"));
-    }
+    json_copy_text(json, "to", plan->to, sizeof plan->to);
+    cut_from_json(json, plan);
+    room_from_json(json, plan);
+    const char *loses = json_get_text(json, "loses");
+    plan->loses = loses ? xstrdup(loses) : NULL;
+    plan->options = json_incref(json_object_get(json, "options"));
     enum err err = ERR_OK;
     json_array_foreach (steps, i, item)
         if (!err)
@@ -155,10 +243,30 @@ enum err plan_from_json(const json_t *json, struct plan *plan, struct err_info *
 
 /* --- for a person ------------------------------------------------------------------------------------------------- */
 
+static void cut_to_text(const struct plan *plan, struct buf *out)
+{
+    char time[FORMAT_SIZE];
+    buf_printf(out, "\nVisitors are cut off for about %s", format_duration(plan->cut_us, time));
+    for (size_t i = 0; i < plan->parts.count; i++)
+        buf_printf(out, "%s%s %s", i ? " + " : " (", plan->parts.items[i].name,
+            format_duration(plan->parts.items[i].us, time));
+    buf_printf(out, "%s: %s.\n", plan->parts.count ? ")" : "", plan->cut_rests_on);
+}
+
+static void room_to_text(const struct plan *plan, struct buf *out)
+{
+    char before[FORMAT_SIZE], after[FORMAT_SIZE];
+    buf_puts(out, "\nFree room:\n");
+    vec_each (&plan->room, const struct plan_room, room)
+        buf_printf(out, "  %s: %s %s, afterwards %s\n", room->host, room->what,
+            format_bytes((double)room->before_bytes, before), format_bytes((double)room->after_bytes, after));
+}
+
 void plan_to_text(const struct plan *plan, struct buf *out)
 {
-    char cut[FORMAT_SIZE];
-    buf_printf(out, "%s %s%s%s\n\n", plan->action, plan->object, plan->host[0] ? " on " : "", plan->host);
+    buf_printf(out, "%s %s%s%s%s%s\n\n", plan->action, plan->object,
+        plan->host[0] && strcmp(plan->host, plan->object) != 0 ? (plan->to[0] ? " from " : " on ") : "",
+        strcmp(plan->host, plan->object) != 0 ? plan->host : "", plan->to[0] ? " to " : "", plan->to);
     for (size_t i = 0; i < plan->steps.count; i++) {
         const struct plan_step *step = &plan->steps.items[i];
         buf_printf(out, "%2zu. %s%s%s\n", i + 1, step->host, step->host[0] ? ": " : "", step->command);
@@ -166,8 +274,11 @@ void plan_to_text(const struct plan *plan, struct buf *out)
             buf_printf(out, "      undo: %s\n", step->undo);
     }
     if (plan->cut_us >= 0)
-        buf_printf(
-            out, "\nVisitors are cut off for about %s: %s.\n", format_duration(plan->cut_us, cut), plan->cut_rests_on);
+        cut_to_text(plan, out);
+    if (plan->loses)
+        buf_printf(out, "\n%s\n", plan->loses);
+    if (plan->room.count)
+        room_to_text(plan, out);
     if (plan->warnings.count)
         buf_puts(out, "\nWarnings:\n");
     vec_each (&plan->warnings, char *const, warning)

@@ -23,7 +23,8 @@ enum truth {
 struct step_kind {
     const char *name; /* in plans, journals and on screens */
     bool again;       /* running it a second time does no harm: after a crash it is simply run again */
-    bool settles;     /* once it is done the job only goes forward: nothing is undone, a cancel comes too late */
+    bool settles; /* once it is done its site only goes forward: nothing is undone, a cancel comes too late, and what
+                   * fails afterwards is said but stops nothing of the rest */
 
     /* Do it. `outcome` gets a sentence for the journal, also on failure where there is something to say. */
     enum err (*run)(
@@ -56,11 +57,16 @@ enum err step_request(struct step_context *context, const char *host, const char
 enum err step_command(struct step_context *context, const char *host, const char *verb, json_t *args,
     int64_t timeout_us, json_t **ok, struct err_info *info);
 
+/* step_request for what may take long (copying): a cancel ends the waiting with ERR_CANCELLED, and the step's undo has
+ * to end what the host is doing. What the host says of "bytes" and "total_bytes" goes to step_copied. */
+enum err step_request_long(struct step_context *context, const char *host, const char *verb, json_t *args,
+    int64_t timeout_us, json_t **ok, struct err_info *info);
+
 /* Whether there is a working connection now: for what is only asked in passing. */
 bool step_is_linked(struct step_context *context, const char *host);
 
-/* Take or give back the lease of the job's site on this host. Once taken it is renewed with every request. ERR_BUSY
- * names who has it; from then on the job asks nothing more of the host and undoes nothing. */
+/* Take or give back the lease of the step's site on this host. A job may hold several; each is renewed with whatever is
+ * asked. ERR_BUSY names who has it; from then on the job asks nothing more and undoes nothing of that site. */
 enum err step_take_lease(struct step_context *context, const char *host, struct err_info *info);
 enum err step_give_lease(struct step_context *context, const char *host, struct err_info *info);
 
@@ -74,15 +80,50 @@ bool step_is_cancelled(struct step_context *context);
 /* A wait or deadline as it is to be kept: tests make it shorter. */
 int64_t step_patience(const struct step_context *context, int64_t duration_us);
 
+/* Copying: pass (0: none), bytes so far, of how many (−1: not known). Rate and time left come of it by themselves. */
+void step_copied(struct step_context *context, int pass, int64_t done_bytes, int64_t total_bytes);
+
+/* What one step found out and a later one needs (IDs of new containers, a token): kept on disk before this returns, so
+ * an engine started anew has it too. Takes ownership of `value`; recall borrows, NULL where nothing is known. */
+enum err step_remember(struct step_context *context, const char *key, json_t *value, struct err_info *info);
+const json_t *step_recall(const struct step_context *context, const char *key);
+
+/* Two hosts that cannot reach one another exchange bytes through this engine: `stream FROM_WORD` on one, `stream
+ * TO_WORD` on the other, pumped until both ended (remote/stream.h), while the leases are renewed. */
+enum err step_relay(struct step_context *context, const char *from_host, const char *from_word, const char *to_host,
+    const char *to_word, int64_t limit_bytes_s, struct err_info *info);
+
+const struct jobs_config *step_config(const struct step_context *context);
+int64_t step_job_id(const struct step_context *context);
+/* The job as hosts know it: "WORD.ID". */
+const char *step_job_word(const struct step_context *context);
+
 const char *step_site(const struct step_context *context);
 /* A file to keep evidence in: STATE/jobs/ID/NAME, written whole. */
 enum err step_keep_file(struct step_context *context, const char *name, const struct buf *data, struct err_info *info);
 
-/* Address and jump host as in the fleet files now; false where the host is not in them any more. */
-bool step_host_address(struct step_context *context, const char *host, char out[ADDRESS_SIZE], bool *has_jump);
+/* "TYPE BASE64": the key a host showed on the connection we have to it; false where there is none. */
+#define HOST_KEY_TEXT_SIZE 4200
+bool step_host_key(struct step_context *context, const char *host, char *out, size_t out_size);
+
+/* Address, port and jump host as in the fleet files now; false where the host is not in them any more. */
+bool step_host_address(
+    struct step_context *context, const char *host, char out[ADDRESS_SIZE], uint16_t *port, bool *has_jump);
 
 /* --- the kinds ---------------------------------------------------------------------------------------------------- */
 
-extern const struct step_kind step_lease, step_note, step_restart, step_gate, step_release;
+/* The kinds, all of them, NULL at the end: what tests of crashes and cut links go through. */
+extern const struct step_kind *const step_kinds[];
+
+/* steps_site.c, gate.c */
+extern const struct step_kind step_lease, step_note, step_restart, step_gate, step_proof, step_release, step_stop,
+    step_start;
+/* steps_route.c */
+extern const struct step_kind step_hold, step_drain, step_route, step_unhold, step_notice, step_page;
+/* steps_move.c */
+extern const struct step_kind step_incoming, step_image, step_copy, step_create, step_last_pass, step_activate,
+    step_keep, step_close, step_remove;
+/* steps_isolate.c */
+extern const struct step_kind step_contain, step_uncontain, step_evidence, step_pull;
 
 #endif

@@ -14,16 +14,6 @@
 #define BUSY_EVERY_US USEC_PER_SEC
 #define KEPT_LINES 100
 
-static const struct step_kind *const kinds[] = {&step_lease, &step_note, &step_restart, &step_gate, &step_release};
-
-const struct step_kind *step_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i]->name, name) == 0)
-            return kinds[i];
-    return NULL;
-}
-
 /* --- lease and release -------------------------------------------------------------------------------------------- */
 
 static enum err lease_run(
@@ -229,22 +219,45 @@ static void tell_what_runs(const json_t *answer, struct buf *outcome)
     buf_free(&down);
 }
 
-/* Whatever was stopped is started again; what happened to be started anew stays. The host may still be at it by itself,
- * then it is waited for. */
-static enum err restart_undo(
-    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+/* The host may still be at something by itself: it is waited for. */
+static enum err ask_when_free(struct step_context *context, const struct plan_step *step, const char *verb,
+    int64_t timeout_us, json_t **answer, struct err_info *info)
 {
-    json_t *answer = NULL;
     int64_t until_us = clock_mono_us() + step_patience(context, BUSY_PATIENCE_US);
-    enum err err;
     for (;;) {
-        err = step_request(context, step->host, "site.start", NULL, START_ALLOWANCE_US + ASK_TIMEOUT_US, &answer, info);
+        json_t *args = json_object();
+        json_put_i64(args, "grace_s", grace_of(step));
+        enum err err = step_request(context, step->host, verb, args, timeout_us, answer, info);
         bool at_it =
             err == ERR_BUSY && clock_mono_us() < until_us && step_take_lease(context, step->host, info) == ERR_OK;
         if (!at_it || step_wait(context, step_patience(context, BUSY_EVERY_US)))
-            break;
+            return err;
         step_progress(context, "%s is still at it", step->host);
     }
+}
+
+static int64_t stop_timeout_us(const struct plan_step *step)
+{
+    int64_t containers = (int64_t)json_array_size(json_object_get(step->parameters, "containers"));
+    return START_ALLOWANCE_US + (containers + 1) * grace_of(step) * USEC_PER_SEC;
+}
+
+static enum err stop_here(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    json_t *answer = NULL;
+    enum err err = ask_when_free(context, step, "site.stop", stop_timeout_us(step), &answer, info);
+    if (!err)
+        tell_containers(answer, outcome);
+    json_decref(answer);
+    return err;
+}
+
+static enum err start_here(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    json_t *answer = NULL;
+    enum err err = ask_when_free(context, step, "site.start", START_ALLOWANCE_US + ASK_TIMEOUT_US, &answer, info);
     if (!err)
         tell_what_runs(answer, outcome);
     json_decref(answer);
@@ -316,7 +329,72 @@ static int64_t restart_quiet_us(const struct plan_step *step)
 
 const struct step_kind step_restart = {.name = "restart",
     .run = restart_run,
-    .undo = restart_undo,
+    .undo = start_here, /* whatever was stopped; what happened to be started anew stays */
     .truth = restart_truth,
     .finish = restart_finish,
     .quiet_us = restart_quiet_us};
+
+/* --- stop and start under a mark ---------------------------------------------------------------------------------- */
+
+static enum err set_mark(struct step_context *context, const struct plan_step *step, const char *mark,
+    const char *const *from, struct err_info *info)
+{
+    json_t *args = json_object(), *marks = json_array();
+    bool trial = false;
+    for (; *from; from++)
+        json_array_append_new(marks, json_string(*from));
+    json_put_text(args, "mark", mark);
+    json_object_set_new(args, "from", marks);
+    json_put_text(args, "peer", json_get_text(step->parameters, "peer"));
+    if (strcmp(mark, "incoming") == 0 && json_get_bool(step->parameters, "trial", &trial))
+        json_put_bool(args, "trial", trial);
+    return step_request(context, step->host, "site.mark", args, ASK_TIMEOUT_US, NULL, info);
+}
+
+static const char *mark_of(const struct plan_step *step, const char *key)
+{
+    const char *mark = json_get_text(step->parameters, key);
+    return mark ? mark : "none";
+}
+
+/* The mark comes first: a host that is started anew in between must not bring it up again. */
+static enum err stop_run(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    const char *mark = mark_of(step, "mark");
+    enum err err = set_mark(context, step, mark, (const char *const[]){"none", mark, NULL}, info);
+    return err ? err : stop_here(context, step, outcome, info);
+}
+
+static enum err stop_undo(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    const char *mark = mark_of(step, "mark");
+    enum err err = set_mark(context, step, "none", (const char *const[]){"none", mark, NULL}, info);
+    return err ? err : start_here(context, step, outcome, info);
+}
+
+static enum err start_run(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    const char *mark = mark_of(step, "mark"), *before = mark_of(step, "before");
+    enum err err = set_mark(context, step, mark, (const char *const[]){before, mark, NULL}, info);
+    return err ? err : start_here(context, step, outcome, info);
+}
+
+static enum err start_undo(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    const char *mark = mark_of(step, "mark"), *before = mark_of(step, "before");
+    enum err err = stop_here(context, step, outcome, info);
+    if (err == ERR_NOT_FOUND) /* nothing of it was made here */
+        err = ERR_OK;
+    struct plan_step as_before = *step;
+    as_before.parameters = NULL; /* without a trial */
+    return err ? err : set_mark(context, &as_before, before, (const char *const[]){before, mark, NULL}, info);
+}
+
+/* Parameters: "mark" to set, "containers" (for the time it may take), "grace_s", "peer". */
+const struct step_kind step_stop = {.name = "stop", .again = true, .run = stop_run, .undo = stop_undo};
+/* Parameters: "mark" to set ("none", or "incoming" with "trial"), "before": what it bears until then. */
+const struct step_kind step_start = {.name = "start", .again = true, .run = start_run, .undo = start_undo};

@@ -87,7 +87,8 @@ static enum err run_plan(struct call *call, struct err_info *info)
     struct buf text = BUF(PLAN_TEXT_CEILING);
     enum err result = read_target(call, &action, &object, info);
     if (result == ERR_OK)
-        result = jobs_plan(call->context->jobs, action, object, &plan, &text, info);
+        result = jobs_plan(
+            call->context->jobs, action, object, json_object_get(call->request, "options"), &plan, &text, info);
     if (result == ERR_OK) {
         json_object_set(call->ok, "expect", json_object_get(plan, "identity"));
         json_object_set_new(call->ok, "plan", plan);
@@ -106,10 +107,42 @@ static enum err run_run(struct call *call, struct err_info *info)
     if (result == ERR_OK && !json_is_array(expect))
         result = err_set(info, ERR_INVALID, "expect is needed: what the plan that was shown had as its own");
     if (result == ERR_OK)
-        result = jobs_run(call->context->jobs, action, object, expect, call->peer->name, call->peer->uid,
-            reason ? reason : "", &job_id, info);
+        result = jobs_run(call->context->jobs, action, object, json_object_get(call->request, "options"), expect,
+            call->peer->name, call->peer->uid, reason ? reason : "", &job_id, info);
     if (result == ERR_OK)
         json_put_i64(call->ok, "job", job_id);
+    return result;
+}
+
+static enum err read_site(struct call *call, const char **site, struct err_info *info)
+{
+    *site = json_get_text(call->request, "object");
+    return *site ? ERR_OK : err_set(info, ERR_INVALID, "object is needed: the name of a site");
+}
+
+static enum err run_targets(struct call *call, struct err_info *info)
+{
+    const char *site;
+    json_t *targets = NULL;
+    enum err result = read_site(call, &site, info);
+    if (result == ERR_OK)
+        result = jobs_targets(call->context->jobs, site, &targets, info);
+    if (result == ERR_OK)
+        json_object_set_new(call->ok, "targets", targets);
+    return result;
+}
+
+static enum err run_where(struct call *call, struct err_info *info)
+{
+    const char *site;
+    json_t *where = NULL;
+    enum err result = read_site(call, &site, info);
+    if (result == ERR_OK)
+        result = jobs_where(call->context->jobs, site, &where, info);
+    if (result == ERR_OK) {
+        json_decref(call->ok);
+        call->ok = where;
+    }
     return result;
 }
 
@@ -125,6 +158,8 @@ static const struct command commands[] = {
     {"status", false, run_status},
     {"recent", false, run_recent},
     {"plan", false, run_plan},
+    {"targets", false, run_targets},
+    {"where", false, run_where},
     {"run", true, run_run},
     {"cancel", true, run_cancel},
     {"reload", true, run_reload},

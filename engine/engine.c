@@ -34,6 +34,7 @@
 #define LOG_KEEP_DAYS 14
 #define FLUSH_US (2 * USEC_PER_SEC)
 #define STOP_SECONDS 10 /* then SIGALRM ends what is left: the store can take it */
+#define LOOK_AFTER_INTERVALS 6
 
 struct engine {
     char *fleet_dir, *state_dir;
@@ -50,6 +51,7 @@ struct engine {
     struct fleet_watch *watch;
     struct self self;
     int64_t interval_us, next_self_us; /* monotonic */
+    int64_t next_look_us;              /* for jobs that are due by themselves */
     bool stopping;
 };
 
@@ -308,10 +310,15 @@ static void run(struct engine *engine)
         {.fd = fleet_watch_fd(engine->watch), .events = POLLIN},
     };
     engine->next_self_us = clock_mono_us();
+    engine->next_look_us = clock_mono_us() + LOOK_AFTER_INTERVALS * engine->interval_us; /* hosts report first */
     while (!engine->stopping) {
         if (clock_mono_us() >= engine->next_self_us) {
             tell_of_self(engine);
             engine->next_self_us = clock_mono_us() + engine->interval_us;
+        }
+        if (clock_mono_us() >= engine->next_look_us) {
+            jobs_look_after(engine->jobs);
+            engine->next_look_us = clock_mono_us() + LOOK_AFTER_INTERVALS * engine->interval_us;
         }
         if (poll(sources, sizeof sources / sizeof *sources, wait_ms(engine)) < 0)
             continue;

@@ -137,7 +137,7 @@ static void another_identity_than_the_one_seen_is_refused(void **state)
     struct bench *bench = bench_new();
     json_t *expect = json_pack("[s]", "of another container");
     assert_int_equal(
-        jobs_run(bench->jobs, "restart", "example.org", expect, "anna", 1000, "", &bench->job, &bench->info),
+        jobs_run(bench->jobs, "restart", "example.org", NULL, expect, "anna", 1000, "", &bench->job, &bench->info),
         ERR_INVALID);
     assert_says(bench->info.message, "not what was shown any more");
     assert_int_equal(bench_heard(bench, "hello"), 0);
