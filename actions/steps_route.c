@@ -109,8 +109,8 @@ static enum err drain_run(
 
 /* --- where it leads ----------------------------------------------------------------------------------------------- */
 
-/* A proxy wants an address, the fleet files may have a name. Loopback would lead it to itself. */
-static enum err find_address(
+/* A proxy wants an address, the fleet files may have a name. */
+static enum err resolve(
     struct step_context *context, const char *host, char out[INET6_ADDRSTRLEN], struct err_info *info)
 {
     char address[ADDRESS_SIZE];
@@ -121,21 +121,31 @@ static enum err find_address(
     if (!step_host_address(context, host, address, &ssh_port, &has_jump))
         return err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files any more", host);
     int code = getaddrinfo(address, NULL, &hints, &found);
-    if (code || !found)
-        return err_set(
-            info, ERR_UNREACHABLE, "the address of %s, %s, is not known: %s", host, address, gai_strerror(code));
-    code = getnameinfo(found->ai_addr, found->ai_addrlen, out, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST);
-    freeaddrinfo(found);
-    if (code)
-        return err_set(
-            info, ERR_UNREACHABLE, "the address of %s, %s, is not known: %s", host, address, gai_strerror(code));
-    if (str_starts(out, "127.") || strcmp(out, "::1") == 0)
-        return err_set(info, ERR_INVALID,
-            "the address of %s in the fleet files is %s: from a proxy that leads nowhere; give it an address others "
-            "can "
-            "reach",
-            host, out);
-    return ERR_OK;
+    if (!code)
+        code = getnameinfo(found->ai_addr, found->ai_addrlen, out, INET6_ADDRSTRLEN, NULL, 0, NI_NUMERICHOST);
+    if (found)
+        freeaddrinfo(found);
+    return code ? err_set(info, ERR_UNREACHABLE, "the address of %s, %s, is not known: %s", host, address,
+                      gai_strerror(code))
+                : ERR_OK;
+}
+
+static bool is_loopback(const char *address)
+{
+    return str_starts(address, "127.") || strcmp(address, "::1") == 0;
+}
+
+/* Loopback would lead a proxy to itself: good only where the proxy is on the same machine as everything else. */
+static enum err find_address(struct step_context *context, const struct plan_step *step, const char *host,
+    char out[INET6_ADDRSTRLEN], struct err_info *info)
+{
+    char proxy[INET6_ADDRSTRLEN];
+    enum err err = resolve(context, host, out, info);
+    if (err || !is_loopback(out) || (resolve(context, step->host, proxy, NULL) == ERR_OK && is_loopback(proxy)))
+        return err;
+    return err_set(info, ERR_INVALID,
+        "the address of %s in the fleet files is %s: from %s that leads nowhere; give it an address others can reach",
+        host, out, step->host);
 }
 
 static enum err lead_to(struct step_context *context, const struct plan_step *step, const char *address, int64_t port,
@@ -169,7 +179,7 @@ static enum err route_run(
     const char *address = json_get_text(step->parameters, "address"), *to = json_get_text(step->parameters, "to");
     int64_t port = 0;
     json_get_i64(step->parameters, "port", &port);
-    enum err err = address ? ERR_OK : find_address(context, to ? to : "", found, info);
+    enum err err = address ? ERR_OK : find_address(context, step, to ? to : "", found, info);
     if (!err)
         err = lead_to(context, step, address ? address : found, port, outcome, info);
     return err;
