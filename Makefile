@@ -20,7 +20,7 @@ VERSION := 0.1.0
 
 # From the lowest layer to the highest: a directory may include itself and those before it (host: only base).
 LAYERS := base fleet tui store remote collectors actions views engine
-MODULES := libssh libcurl sqlite3 librrd ncursesw yaml-0.1 jansson libcrypto
+MODULES := libssh libcurl sqlite3 librrd ncursesw yaml-0.1 jansson libcrypto libarchive
 
 # A directory's sources lie in it or one level below (store/logs/…).
 sources = $(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c)
@@ -39,7 +39,7 @@ CFLAGS += -std=c17 $(OPTIMISE) $(WARNINGS) -Werror $(HARDENING) $(SANITIZER) -pt
 LDFLAGS += -pie -Wl,-z,relro,-z,now $(SANITIZER) -pthread
 MODULE_CFLAGS := $(shell pkg-config --cflags $(MODULES) 2>/dev/null | sed 's/-I/-isystem /g')
 LIBS = $(shell pkg-config --libs $(MODULES)) -lm
-HOST_LIBS := -ljansson -lm
+HOST_LIBS := -ljansson -lcrypto -lm
 
 .DEFAULT_GOAL := all
 .SECONDARY:
