@@ -131,7 +131,7 @@ nothing_left() { # WORD…
     for host in $LAB_HOSTS; do
         # shellcheck disable=SC2016
         left=$(lab exec "$host" sh -c 'cd /var/lib/dogwatch/sites 2>/dev/null && ls *.lease 2>/dev/null
-            grep -l dogwatch-grant: /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys /var/lib/*/.ssh/authorized_keys 2>/dev/null
+            grep -l dogwatch-grant: /root/.ssh/authorized_keys /var/lib/dogwatch/home/.ssh/authorized_keys 2>/dev/null
             find /run/dogwatch/transfers -type f 2>/dev/null
             for m in /var/lib/dogwatch/sites/*.mark; do
                 [ ! -e "$m" ] || echo "${m##*/}: $(grep -o "\"mark\": *\"[a-z]*\"" "$m" | cut -d "\"" -f 4)"; done' | grep -vE ": (${words:--})\$")
@@ -152,7 +152,7 @@ picture_of_all() {
                 (cd "$($engine volume inspect -f "{{.Mountpoint}}" $v)" && find . -type f | sort | xargs -d "\n" sha256sum | sha256sum); done
             find /var/lib/dogwatch/sites /run/dogwatch /usr/share/containers/oci /etc/containers -type f 2>/dev/null | sort | xargs -r sha256sum
             nft list ruleset 2>/dev/null | sed "s/packets [0-9]* bytes [0-9]*//" | sha256sum
-            cat /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys /var/lib/*/.ssh/authorized_keys 2>/dev/null | sha256sum' - "$(host_engine "$host")"
+            cat /root/.ssh/authorized_keys /var/lib/dogwatch/home/.ssh/authorized_keys 2>/dev/null | sha256sum' - "$(host_engine "$host")"
     done
     # shellcheck disable=SC2016
     lab exec gate sh -c 'echo "== gate"; find /etc/haproxy /var/lib/dogwatch/sites -type f 2>/dev/null | sort | xargs sha256sum'
