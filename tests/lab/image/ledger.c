@@ -3,7 +3,10 @@
  * welcomes.
  *
  * One thread a connection, all sharing the book's descriptor (O_APPEND keeps lines whole). SIGTERM: no new connections,
- * requests under way are answered, exit status 0. Statically linked, the only program of the lab's image "ledger". */
+ * requests under way are answered, exit status 0. Statically linked, the only program of the lab's image "ledger".
+ *
+ *     coop-ledger talk ADDRESS PORT    instead: a datagram there every millisecond, as something broken into would */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -193,6 +196,20 @@ static void take_all(int listener, const pthread_attr_t *attributes)
             close(fd);
 }
 
+/* --- what it does once it is broken into ------------------------------------------------------------------------- */
+
+static int talk(const char *address, const char *port)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || inet_pton(AF_INET, address, &there.sin_addr) != 1)
+        return 1;
+    for (;;) {
+        (void)!sendto(fd, "tick\n", 5, 0, (const struct sockaddr *)&there, sizeof there);
+        pause_ms(1);
+    }
+}
+
 /* --- beginning and end -------------------------------------------------------------------------------------------- */
 
 static void on_term(int signal)
@@ -218,8 +235,10 @@ static int fail(const char *what)
     return 1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "talk") == 0)
+        return talk(argv[2], argv[3]);
     const char *port = getenv("PORT");
     pthread_attr_t attributes;
     if (pipe2(told_to_stop, O_CLOEXEC) < 0 || (book = open(BOOK, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) < 0)
