@@ -52,6 +52,7 @@ static const struct action actions[] = {
         .title = "Stop",
         .help = "stop a site: visitors see a notice page, and it does not start at boot",
         .plan = stop_plan,
+        .takes = TAKES_COPY,
         .opposite = "start",
     },
     {

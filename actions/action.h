@@ -65,6 +65,7 @@ enum action_takes {
     TAKES_TARGET = 1, /* --to HOST, --limit RATE, --keep TIME, --through-console */
     TAKES_MANY = 2,   /* several objects: one job, one after the other, ended by the first failure */
     TAKES_HOST = 4,   /* a host's name as well: all sites on it, as above */
+    TAKES_COPY = 8,   /* --on HOST (`to` in the options): which copy, where more than one host has the site */
 };
 
 const struct action *action_find(const char *name);            /* NULL where there is none */

@@ -145,7 +145,8 @@ static void end_planning(struct jobs *jobs, struct planning *planning)
 /* Options that this action does not know are refused, not ignored. */
 static enum err check_options(const struct action *action, const struct plan_options *options, struct err_info *info)
 {
-    bool of_target = options->to[0] || options->limit_bytes_s || options->keep_us || options->through_console;
+    bool of_target = options->limit_bytes_s || options->keep_us || options->through_console ||
+                     (options->to[0] && !(action->takes & TAKES_COPY));
     if (of_target && !(action->takes & TAKES_TARGET) && !action->is_internal)
         return err_set(info, ERR_INVALID, "%s moves nothing: it takes no target, limit or time to keep", action->name);
     if (options->more.count && !(action->takes & TAKES_MANY))

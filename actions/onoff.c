@@ -45,7 +45,7 @@ static enum err choose_copy(
         return err_set(info, ERR_INVALID,
             "%s can run on more than one host: find out which copy is the right one (`dogwatch site where %s`) and "
             "name "
-            "the host of the other (`dogwatch stop %s --to HOST`)",
+            "the host of the other (`dogwatch stop %s --on HOST`)",
             site->name, site->name, site->name);
     if (wanted[0])
         *host = wanted;

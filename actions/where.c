@@ -211,7 +211,7 @@ static void add_for_hosts(json_t *way_out, const json_t *rows, const char *site,
     json_array_foreach (rows, i, row) {
         const char *host = json_get_text(row, "host");
         if (conflict && is_text(row, "state", "active"))
-            add_command(way_out, xasprintf("dogwatch stop %s --to %s", site, host));
+            add_command(way_out, xasprintf("dogwatch stop %s --on %s", site, host));
         if (json_is_false(json_object_get(row, "answered")))
             add_command(way_out, xasprintf("dogwatch host test %s", host));
     }
