@@ -28,6 +28,7 @@
 #include "host/site/guard.h"
 #include "host/site/mark.h"
 #include "host/site/site.h"
+#include "host/stream.h"
 
 #define EXIT_USAGE 2
 #define SITE_LIMIT_US (400 * USEC_PER_SEC) /* the longest grace time, and what its engine may take besides */
@@ -135,8 +136,13 @@ static int unguard(void)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments;
-    if (!parse_arguments(argc, argv, &arguments)) {
+    int status;
+    struct arguments arguments = {0};
+    struct stream_asked asked;
+    bool is_stream = stream_is_one(argc, argv);
+    if (stream_is_own(argc, argv))
+        return stream_own_main(argc, argv);
+    if (!is_stream && !parse_arguments(argc, argv, &arguments)) {
         fputs("usage: dogwatch-host --role viewer|operator\n", stderr);
         return EXIT_USAGE;
     }
@@ -155,10 +161,15 @@ int main(int argc, char **argv)
     if (arguments.unguard)
         return unguard();
     struct audit *audit = audit_new();
+    stream_take_asked(&asked);
     if (!settle_down()) {
         fprintf(stderr, "dogwatch-host: cannot settle down in /: %s\n", strerror(errno));
         return EXIT_USAGE;
     }
+    if (is_stream)
+        return stream_main(argv[2], &asked, audit);
+    if (stream_serve(&asked, arguments.role, audit, &status))
+        return status;
     char policy_path[HOST_PATH_SIZE];
     host_path(policy_path, sizeof policy_path, "/etc/dogwatch/policy");
     int stop_fd = take_signals();

@@ -1,0 +1,257 @@
+/* Volumes on storage that several hosts can mount (driver `mount`): nothing is carried, the storage is unmounted here
+ * and mounted there. Only what the host's administrator has written into /etc/fstab. Each verb in its own thread. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sanitize.h"
+#include "host/inventory.h"
+#include "host/path.h"
+#include "host/run.h"
+#include "host/transfer/engine.h"
+#include "host/transfer/incoming.h"
+#include "host/transfer/place.h"
+#include "host/transfer/transfer.h"
+#include "host/verbs.h"
+
+#define MOUNT_LIMIT_US (60 * USEC_PER_SEC)
+#define ERRORS_CEILING 8192u
+#define MOST_HOLDERS 5
+
+/* --- tables of mounts -----------------------------------------------------------------------------------------------
+ */
+
+/* Does the table (fstab(5) or /proc/self/mounts) have this mount point? */
+static bool table_has(const char *table, const char *path)
+{
+    char file[HOST_PATH_SIZE], text[4096];
+    struct mntent entry;
+    bool has = false;
+    FILE *mounts = setmntent(host_path(file, sizeof file, table), "re");
+    while (mounts && !has && getmntent_r(mounts, &entry, text, sizeof text))
+        has = strcmp(entry.mnt_dir, path) == 0;
+    if (mounts)
+        endmntent(mounts);
+    return has;
+}
+
+static bool is_mounted(const char *path)
+{
+    return table_has("/proc/self/mounts", path);
+}
+
+/* --- who holds it ---------------------------------------------------------------------------------------------------
+ */
+
+static bool is_below(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+static bool runs(const json_t *container)
+{
+    static const char *const states[] = {"running", "paused", "restarting", "stopping", "unknown"};
+    const char *state = json_get_text(container, "state");
+    for (size_t i = 0; state && i < sizeof states / sizeof *states; i++)
+        if (strcmp(state, states[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A container that runs keeps the mount in its own namespace: the host's umount would succeed and change nothing. */
+static enum err check_containers(const char *path, struct err_info *info)
+{
+    json_t *inventory;
+    enum err result = inventory_refresh(&inventory, info);
+    if (result != ERR_OK)
+        return result;
+    const json_t *containers = json_object_get(inventory, "containers");
+    for (size_t i = 0; i < json_array_size(containers) && result == ERR_OK; i++) {
+        const json_t *container = json_array_get(containers, i), *mounts = json_object_get(container, "mounts");
+        for (size_t j = 0; runs(container) && j < json_array_size(mounts) && result == ERR_OK; j++) {
+            const char *source = json_get_text(json_array_get(mounts, j), "source");
+            if (source && is_below(source, path))
+                result = err_set(info, ERR_BUSY, "%s is in use by the container %s, which runs: stop it first", path,
+                    json_get_text(container, "name"));
+        }
+    }
+    json_decref(inventory);
+    return result;
+}
+
+/* One link of /proc/PID (cwd, root, fd/N): does it lead there? */
+static bool link_leads(const char *link, const char *path)
+{
+    char target[HOST_PATH_SIZE];
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    target[length > 0 ? length : 0] = '\0';
+    return length > 0 && is_below(target, path);
+}
+
+static bool process_holds(const char *pid, const char *path)
+{
+    char link[HOST_PATH_SIZE];
+    str_format(link, sizeof link, "/proc/%s/cwd", pid);
+    bool holds = link_leads(link, path);
+    str_format(link, sizeof link, "/proc/%s/root", pid);
+    holds = holds || link_leads(link, path);
+    str_format(link, sizeof link, "/proc/%s/fd", pid);
+    DIR *fds = opendir(link);
+    for (const struct dirent *fd; fds && !holds && (fd = readdir(fds)) != NULL;) {
+        str_format(link, sizeof link, "/proc/%s/fd/%s", pid, fd->d_name);
+        holds = link_leads(link, path);
+    }
+    if (fds)
+        closedir(fds);
+    return holds;
+}
+
+static void add_holder(struct buf *holders, const char *pid)
+{
+    char path[64], name[64] = "";
+    struct buf comm = BUF(64);
+    str_format(path, sizeof path, "/proc/%s/comm", pid);
+    if (buf_read_file(&comm, path, NULL) == ERR_OK)
+        sanitize(name, sizeof name, buf_text(&comm), strcspn(buf_text(&comm), "\n"));
+    buf_printf(holders, "%s%s (%s)", holders->length ? ", " : "", name, pid);
+    buf_free(&comm);
+}
+
+static void find_holders(const char *path, struct buf *holders)
+{
+    size_t found = 0;
+    DIR *processes = opendir("/proc");
+    for (const struct dirent *entry; processes && found < MOST_HOLDERS && (entry = readdir(processes)) != NULL;) {
+        if (!isdigit((unsigned char)entry->d_name[0]) || !process_holds(entry->d_name, path))
+            continue;
+        add_holder(holders, entry->d_name);
+        found++;
+    }
+    if (processes)
+        closedir(processes);
+}
+
+/* --- the two programs -----------------------------------------------------------------------------------------------
+ */
+
+static enum err run_mounter(const char *name, const char *path, struct err_info *info)
+{
+    char usr[64], bin[64], said[300];
+    str_format(usr, sizeof usr, "/usr/bin/%s", name);
+    str_format(bin, sizeof bin, "/bin/%s", name);
+    const char *const argv[] = {run_find((const char *const[]){usr, bin, NULL}), "--", path, NULL};
+    struct buf errors = BUF(ERRORS_CEILING);
+    int status = 0;
+    enum err result = argv[0] ? run_program(argv, MOUNT_LIMIT_US, NULL, &errors, &status, info)
+                              : err_set(info, ERR_MISSING, "%s is not installed on this host", name);
+    sanitize(said, sizeof said, buf_text(&errors), strcspn(buf_text(&errors), "\n"));
+    buf_free(&errors);
+    if (result == ERR_OK && status != 0)
+        result = err_set(info, ERR_FAILED, "%s", said);
+    return result;
+}
+
+static enum err detach(const char *path, struct err_info *info)
+{
+    struct buf holders = BUF(1024);
+    enum err result = is_mounted(path) ? check_containers(path, info) : ERR_OK;
+    while (result == ERR_OK && is_mounted(path)) /* what is mounted twice is unmounted twice */
+        result = run_mounter("umount", path, info);
+    if (result == ERR_FAILED && info && strstr(info->message, "busy")) {
+        find_holders(path, &holders);
+        result = err_set(info, ERR_BUSY, "%s is in use%s%s", path, holders.length ? " by " : "", buf_text(&holders));
+    }
+    buf_free(&holders);
+    return result;
+}
+
+static enum err attach(const char *path, struct err_info *info)
+{
+    enum err result = is_mounted(path) ? ERR_OK : run_mounter("mount", path, info);
+    if (result == ERR_OK && !is_mounted(path))
+        result = err_set(info, ERR_FAILED, "mount said that %s is mounted, but it is not", path);
+    return result;
+}
+
+/* --- verbs ----------------------------------------------------------------------------------------------------------
+ */
+
+/* A named volume's directory, or the path that is given for a bind mount. */
+static enum err find_place(struct transfer *transfer, struct err_info *info)
+{
+    if (transfer_is_bind(transfer))
+        return ERR_OK;
+    enum err result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info);
+    if (result != ERR_NOT_FOUND)
+        return result;
+    result = engine_volume_make(transfer->runtime, transfer->volume, transfer->site, info);
+    return result == ERR_OK ? engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info)
+                            : result;
+}
+
+static enum err begin(const json_t *args, struct transfer *transfer, struct err_info *info)
+{
+    json_t *volume = json_copy((json_t *)(uintptr_t)args);
+    json_put_text(volume, "what", "volume");
+    json_object_del(volume, "driver");
+    enum err result = transfer_read_args(volume, transfer, info);
+    json_decref(volume);
+    return result == ERR_OK ? lease_check(transfer->site, transfer->job, info) : result;
+}
+
+static enum err check_fstab(const char *path, struct err_info *info)
+{
+    return table_has("/etc/fstab", path)
+               ? ERR_OK
+               : err_set(info, ERR_DENIED, "%s is no mount point in this host's /etc/fstab", path);
+}
+
+static json_t *answer(const struct transfer *transfer)
+{
+    json_t *ok = json_object();
+    json_put_text(ok, "path", transfer->path);
+    json_put_bool(ok, "mounted", is_mounted(transfer->path));
+    return ok;
+}
+
+enum err verb_volume_detach(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+{
+    (void)session, (void)request_id;
+    struct transfer transfer;
+    enum err result = begin(args, &transfer, info);
+    if (result == ERR_OK)
+        result = place_find_source(&transfer, info);
+    if (result == ERR_OK)
+        result = check_fstab(transfer.path, info);
+    if (result == ERR_OK)
+        result = detach(transfer.path, info);
+    if (result == ERR_OK)
+        *ok = answer(&transfer);
+    return result;
+}
+
+enum err verb_volume_attach(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+{
+    (void)session, (void)request_id;
+    struct transfer transfer;
+    enum err result = begin(args, &transfer, info);
+    if (result == ERR_OK)
+        result = find_place(&transfer, info);
+    if (result == ERR_OK)
+        result = check_fstab(transfer.path, info);
+    if (result == ERR_OK)
+        result = attach(transfer.path, info);
+    if (result == ERR_OK)
+        *ok = answer(&transfer);
+    return result;
+}

@@ -1,0 +1,311 @@
+/* Places of volumes, and the record of them (SITE.transfer below /var/lib/dogwatch/sites). The record is changed only
+ * by whoever holds the site's lease, under the record's lock. */
+#include "host/transfer/place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/containers/inspect.h"
+#include "host/inventory.h"
+#include "host/site/record.h"
+#include "host/transfer/btrfs.h"
+#include "host/transfer/engine.h"
+
+#define RECORD "transfer"
+#define MADE_MODE 0755
+
+static const char *const allowed_roots[] = {"/srv/", "/var/www/", "/home/", "/opt/", "/var/lib/dogwatch/volumes/"};
+
+int place_open(const char *path, struct err_info *info)
+{
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd >= 0)
+        return fd;
+    if (errno == ELOOP)
+        err_set(info, ERR_DENIED, "a symbolic link is on the way to %s", path);
+    else
+        err_errno(info, err_from_errno(errno), errno, "cannot open the directory %s", path);
+    return -1;
+}
+
+/* --- the record -----------------------------------------------------------------------------------------------------
+ */
+
+/* "runtime/volume": what it is remembered by. */
+static void name_place(const struct transfer *transfer, char out[TRANSFER_VOLUME_SIZE + 16])
+{
+    str_format(out, TRANSFER_VOLUME_SIZE + 16, "%s/%s", runtime_name(transfer->runtime), transfer->volume);
+}
+
+static json_t *read_record(const char *site)
+{
+    json_t *record;
+    return record_read(site, RECORD, &record, NULL) == ERR_OK ? record : json_object();
+}
+
+/* What is remembered under `member` for this volume, by this job; false where nothing is. */
+static bool recall(const struct transfer *transfer, const char *member, char path[HOST_PATH_SIZE])
+{
+    char name[TRANSFER_VOLUME_SIZE + 16];
+    json_t *record = read_record(transfer->site);
+    const char *job = json_get_text(record, "job");
+    name_place(transfer, name);
+    bool known = job && strcmp(job, transfer->job) == 0 &&
+                 json_copy_text(json_object_get(record, member), name, path, HOST_PATH_SIZE);
+    json_decref(record);
+    return known;
+}
+
+static enum err remember(const struct transfer *transfer, const char *member, const char *path, struct err_info *info)
+{
+    char name[TRANSFER_VOLUME_SIZE + 16];
+    int lock;
+    enum err result = record_lock(transfer->site, RECORD "-lock", true, &lock, info);
+    if (result != ERR_OK)
+        return result;
+    json_t *record = read_record(transfer->site);
+    const char *job = json_get_text(record, "job");
+    if (job && strcmp(job, transfer->job) != 0) {
+        json_object_del(record, "sources"); /* another job's view of the host; its snapshots are still to be deleted */
+        json_object_del(record, "targets");
+    }
+    json_put_text(record, "site", transfer->site);
+    json_put_text(record, "job", transfer->job);
+    if (!json_is_object(json_object_get(record, member)))
+        json_object_set_new(record, member, json_object());
+    name_place(transfer, name);
+    json_put_text(json_object_get(record, member), name, path);
+    result = record_write(transfer->site, RECORD, record, info);
+    json_decref(record);
+    record_unlock(lock);
+    return result;
+}
+
+/* --- where it is read -----------------------------------------------------------------------------------------------
+ */
+
+static bool is_text(const json_t *object, const char *key, const char *text)
+{
+    const char *value = json_get_text(object, key);
+    return value && strcmp(value, text) == 0;
+}
+
+static const json_t *find_volume(const json_t *inventory, const struct transfer *transfer)
+{
+    const json_t *volumes = json_object_get(inventory, "volumes");
+    for (size_t i = 0; i < json_array_size(volumes); i++) {
+        const json_t *volume = json_array_get(volumes, i);
+        if (is_text(volume, "name", transfer->volume) && is_text(volume, "runtime", runtime_name(transfer->runtime)))
+            return volume;
+    }
+    return NULL;
+}
+
+static bool mounts_it(const json_t *container, const struct transfer *transfer)
+{
+    const json_t *mounts = json_object_get(container, "mounts");
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *mount = json_array_get(mounts, i);
+        if (transfer_is_bind(transfer) ? is_text(mount, "source", transfer->path)
+                                       : is_text(mount, "name", transfer->volume))
+            return true;
+    }
+    return false;
+}
+
+struct users {
+    size_t own, foreign;
+    char foreign_name[CONTAINER_NAME_SIZE];
+};
+
+/* Whose containers use it here. */
+static struct users find_users(const json_t *inventory, const struct transfer *transfer)
+{
+    struct users users = {0};
+    const json_t *containers = json_object_get(inventory, "containers");
+    for (size_t i = 0; i < json_array_size(containers); i++) {
+        const json_t *container = json_array_get(containers, i);
+        bool is_here = transfer_is_bind(transfer) || is_text(container, "runtime", runtime_name(transfer->runtime));
+        if (!is_here || !mounts_it(container, transfer))
+            continue;
+        bool own = is_text(container, "site", transfer->site);
+        *(own ? &users.own : &users.foreign) += 1;
+        if (!own)
+            json_copy_text(container, "name", users.foreign_name, sizeof users.foreign_name);
+    }
+    return users;
+}
+
+enum err place_find_source(struct transfer *transfer, struct err_info *info)
+{
+    json_t *inventory;
+    char path[HOST_PATH_SIZE];
+    if (recall(transfer, "sources", transfer->path))
+        return ERR_OK;
+    enum err result = inventory_refresh(&inventory, info);
+    if (result != ERR_OK)
+        return result;
+    const json_t *volume = find_volume(inventory, transfer);
+    if (!volume || !json_copy_text(volume, "path", path, sizeof path))
+        result = err_set(info, ERR_NOT_FOUND, "there is no volume %s of %s on this host", transfer->volume,
+            runtime_name(transfer->runtime));
+    else if (!is_text(volume, "site", transfer->site) && !find_users(inventory, transfer).own)
+        result = err_set(info, ERR_DENIED, "the volume %s is not one of %s", transfer->volume, transfer->site);
+    else if (transfer_is_bind(transfer))
+        str_copy(transfer->path, sizeof transfer->path, path);
+    else
+        result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info);
+    json_decref(inventory);
+    int fd = result == ERR_OK ? place_open(transfer->path, info) : -1;
+    if (fd < 0)
+        return result == ERR_OK ? ERR_DENIED : result;
+    close(fd);
+    return remember(transfer, "sources", transfer->path, info);
+}
+
+/* --- where it is written --------------------------------------------------------------------------------------------
+ */
+
+static bool is_empty(const char *path)
+{
+    DIR *directory = opendir(path);
+    size_t entries = 0;
+    while (directory && entries < 3 && readdir(directory))
+        entries++;
+    if (directory)
+        closedir(directory);
+    return entries <= 2;
+}
+
+static enum err check_account(const struct transfer *transfer, bool labelled, struct err_info *info)
+{
+    json_t *inventory;
+    enum err result = inventory_refresh(&inventory, info);
+    if (result != ERR_OK)
+        return result;
+    struct users users = find_users(inventory, transfer);
+    json_decref(inventory);
+    if (users.foreign)
+        return err_set(info, ERR_DENIED, "%s is used by the container %s, which is not one of %s", transfer->volume,
+            users.foreign_name, transfer->site);
+    if (!labelled && !users.own && !is_empty(transfer->path))
+        return err_set(info, ERR_EXISTS,
+            "%s (%s) is there already, is not empty, and belongs to no container of %s: move it away first",
+            transfer->volume, transfer->path, transfer->site);
+    return ERR_OK;
+}
+
+/* Go down part by part without following a link, and make what is missing. */
+static enum err make_bind(const char *path, struct err_info *info)
+{
+    char copy[HOST_PATH_SIZE], *rest = copy + 1;
+    str_copy(copy, sizeof copy, path);
+    int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (char *part; at >= 0 && (part = strsep(&rest, "/")) != NULL;) {
+        bool made = mkdirat(at, part, MADE_MODE) == 0 && fchmodat(at, part, MADE_MODE, 0) == 0; /* whatever the umask */
+        if (!made && errno != EEXIST)
+            break;
+        int next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int why = errno;
+        close(at);
+        errno = why;
+        at = next;
+    }
+    enum err result = at >= 0 && !rest
+                          ? ERR_OK
+                          : err_errno(info, ERR_DENIED, errno, "cannot go down to %s without following a link", path);
+    if (at >= 0)
+        close(at);
+    return result;
+}
+
+static enum err make_bind_target(struct transfer *transfer, struct err_info *info)
+{
+    char path[HOST_PATH_SIZE];
+    for (size_t i = 0; i < sizeof allowed_roots / sizeof *allowed_roots; i++) {
+        if (!str_starts(transfer->path, allowed_roots[i]))
+            continue;
+        str_copy(transfer->path, sizeof transfer->path, host_path(path, sizeof path, transfer->path));
+        return make_bind(transfer->path, info);
+    }
+    return err_set(info, ERR_DENIED,
+        "%s cannot be written here: only what lies below /srv, /var/www, /home, /opt or /var/lib/dogwatch/volumes",
+        transfer->path);
+}
+
+/* *labelled: it says itself that it is the site's. */
+static enum err make_named_target(struct transfer *transfer, bool *labelled, struct err_info *info)
+{
+    json_t *labels = NULL;
+    enum err result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, &labels, info);
+    if (result == ERR_NOT_FOUND) {
+        result = engine_volume_make(transfer->runtime, transfer->volume, transfer->site, info);
+        if (result == ERR_OK)
+            result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, &labels, info);
+    }
+    const char *site = json_get_text(labels, "dogwatch.site");
+    *labelled = site && strcmp(site, transfer->site) == 0;
+    if (result == ERR_OK && site && !*labelled)
+        result = err_set(info, ERR_DENIED, "the volume %s is here already, and another site's", transfer->volume);
+    json_decref(labels);
+    return result;
+}
+
+enum err place_make_target(struct transfer *transfer, struct err_info *info)
+{
+    bool labelled = false;
+    char known[HOST_PATH_SIZE];
+    bool again = recall(transfer, "targets", known);
+    enum err result =
+        transfer_is_bind(transfer) ? make_bind_target(transfer, info) : make_named_target(transfer, &labelled, info);
+    if (result == ERR_OK && !(again && strcmp(known, transfer->path) == 0))
+        result = check_account(transfer, labelled, info);
+    return result == ERR_OK ? remember(transfer, "targets", transfer->path, info) : result;
+}
+
+/* --- snapshots ------------------------------------------------------------------------------------------------------
+ */
+
+enum err place_workshop(const struct transfer *transfer, char out[HOST_PATH_SIZE], struct err_info *info)
+{
+    const char *slash = strrchr(transfer->path, '/');
+    if (!str_format(out, HOST_PATH_SIZE, "%.*s/.dogwatch-%s", (int)(slash - transfer->path), transfer->path, slash + 1))
+        return err_set(info, ERR_INVALID, "the path %s is too long", transfer->path);
+    enum err result = remember(transfer, "workshops", out, info);
+    if (result == ERR_OK && mkdir(out, 0700) != 0 && errno != EEXIST)
+        result = err_errno(info, err_from_errno(errno), errno, "cannot make the directory %s", out);
+    return result;
+}
+
+static void sync_target(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    syncfs(fd);
+    close(fd);
+}
+
+void place_forget(const char *site)
+{
+    json_t *record, *path;
+    const char *key;
+    if (record_read(site, RECORD, &record, NULL) != ERR_OK)
+        return;
+    bool all = true;
+    json_object_foreach (json_object_get(record, "targets"), key, path)
+        sync_target(json_string_value(path));
+    json_object_foreach (json_object_get(record, "workshops"), key, path)
+        all = btrfs_remove_workshop(json_string_value(path)) && all;
+    if (all)
+        record_remove(site, RECORD, NULL);
+    json_decref(record);
+}

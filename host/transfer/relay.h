@@ -1,0 +1,10 @@
+/* rsync's "remote shell" where the bytes go through the console: rsync starts it and speaks to its standard input and
+ * output, it carries them to and from the channel that it inherited as descriptors 3 (from the peer) and 4 (to it). The
+ * peer gets rsync's command line first, as a frame. */
+#ifndef HOST_TRANSFER_RELAY_H
+#define HOST_TRANSFER_RELAY_H
+
+/* `dogwatch-host --relay HOST rsync --server …`; returns the exit status. */
+int relay_main(int argc, char **argv);
+
+#endif
