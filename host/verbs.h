@@ -46,5 +46,7 @@ void logs_follow_begin(struct session *session);
 /* host/transfer/way.c, open.c, send.c, mountpoint.c */
 verb_handler verb_transfer_key, verb_transfer_check, verb_transfer_open, verb_transfer_close, verb_transfer_send,
     verb_transfer_result, verb_image_find, verb_volume_detach, verb_volume_attach;
+/* host/route/route.c */
+verb_handler verb_route_get, verb_route_hold, verb_route_drain, verb_route_release, verb_route_set, verb_route_notice;
 
 #endif
