@@ -36,7 +36,9 @@ hand_gate() { # ADDRESS PORT
         read -r -t 0.01 <> <(:) || true
     done
 }
-hand_route() { for_proxy "set server $1/$1 addr $2 port $3"; } # SITE ADDRESS PORT
+# the one server of the site's backend, whatever it is called
+hand_server() { for_proxy "show servers state $1" | awk 'NR == 3 { print $4 }'; } # SITE
+hand_route() { for_proxy "set server $1/$server addr $2 port $3" | grep -qE 'changed|no need to change|nothing changed'; } # SITE ADDRESS PORT
 
 # The container anew on the other host, as it was made (podman keeps the command line).
 hand_create() { # SITE FROM TO
@@ -48,7 +50,8 @@ hand_create() { # SITE FROM TO
 # Podman, one ledger container, driver dir or btrfs. Moves it, measures the parts, and takes everything back: afterwards it
 # runs on FROM again and nothing of it is on TO. The parts are in $hand_json.
 by_hand_move() { # SITE PORT FROM TO [btrfs]
-    local site=$1 port=$2 from=$3 to=$4 driver=${5:-dir} result=0 path to_path image
+    local site=$1 port=$2 from=$3 to=$4 driver=${5:-dir} result=0 path to_path server n
+    server=$(hand_server "$site")
     hand_json='{}'
     if [ "$(mark_on "$site" "$to")" = kept ] || on "$to" podman container exists "$site-ledger"; then
         on "$to" rm -f "/var/lib/dogwatch/sites/$site.mark"
@@ -61,7 +64,7 @@ by_hand_move() { # SITE PORT FROM TO [btrfs]
     hand_"$driver" || result=1
     on "$from" podman start "$site-ledger" >/dev/null 2>&1
     hand_gate "$(address_of "$from")" "$port"
-    hand_route "$site" "$(address_of "$from")" "$port" >/dev/null
+    hand_route "$site" "$(address_of "$from")" "$port"
     on "$to" podman rm -f -t 1 "$site-ledger" >/dev/null 2>&1
     [ "$driver" = dir ] || for n in 1 2; do on "$from" btrfs -q subvolume delete "${path%/*}/hand-$n"; on "$to" sh -c "btrfs -q subvolume delete '${to_path%/*}/hand-$n'"; done >/dev/null 2>&1
     on "$to" sh -c "btrfs -q subvolume delete '$to_path' 2>/dev/null; podman volume rm -f '$site-data'" >/dev/null 2>&1
