@@ -65,10 +65,17 @@ cat >"$E/docker/daemon.json" <<'CONF'
 { "data-root": "/var/lib/docker", "storage-driver": "overlay2", "exec-opts": ["native.cgroupdriver=cgroupfs"],
   "log-driver": "json-file", "log-opts": { "max-size": "10m", "max-file": "3" } }
 CONF
-mkdir -p "$E/haproxy"
-if [ "$ENGINE" = proxy ]; then
-    cp "$H/haproxy.cfg" "$H/sites.map" "$E/haproxy/"
-    echo '<!doctype html><title>Back soon</title><h1>This site is not here right now</h1>' >"$E/haproxy/notice.html"
+# the proxy: docs/proxy.md
+notice='<!doctype html><title>Back soon</title><h1>This site is not here right now</h1>'
+if [ "$ENGINE" = proxy ] && [ "$PROXY" = haproxy ]; then
+    mkdir -p "$E/haproxy"
+    cp -R "$LAB_HOST/haproxy.cfg" "$H/sites.map" "$H/sites.d" "$E/haproxy/"
+    echo "$notice" >"$E/haproxy/notice.html"
+elif [ "$ENGINE" = proxy ]; then
+    mkdir -p "$E/nginx/dogwatch" "$R/var/log/nginx" "$R/var/lib/nginx"
+    cp "$LAB_HOST/nginx.conf" "$H/nginx-sites.conf" "$E/nginx/"
+    cp "$H/nginx"/*.conf "$E/nginx/dogwatch/"
+    echo "$notice" >"$E/nginx/notice.html"
 fi
 
 # storage the hosts share, mounted where a site lives that needs it, never by itself
@@ -92,6 +99,11 @@ echo "ADDRESS=$ADDRESS PREFIX=$PREFIX ENGINE=$ENGINE" >"$R/opt/lab/conf"
         echo '::respawn:/opt/lab/health'
         ;;
     docker) echo '::respawn:/usr/sbin/dockerd >>/var/log/docker.log 2>&1' ;;
-    proxy) echo '::respawn:/usr/sbin/haproxy -W -S /run/haproxy/master.sock -p /run/haproxy.pid -f /etc/haproxy/haproxy.cfg >>/var/log/haproxy.log 2>&1' ;;
+    proxy)
+        case $PROXY in
+        haproxy) echo '::respawn:/usr/sbin/haproxy -W -S /run/haproxy/master.sock -p /run/haproxy.pid -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/sites.d >>/var/log/haproxy.log 2>&1' ;;
+        nginx) echo '::respawn:/usr/sbin/nginx -g "daemon off;" >>/var/log/nginx.log 2>&1' ;;
+        esac
+        ;;
     esac
 } >"$E/inittab"

@@ -12,7 +12,7 @@ check_machine() {
 cannot() {
     local tool missing='' mount
     [ "$(id -u)" = 0 ] || { echo 'it needs root (namespaces, mounts, network)' && return; }
-    for tool in unshare nsenter pivot_root ip busybox podman crun dockerd containerd runc haproxy ssh-keygen sudo iptables nft rsync gcc; do
+    for tool in unshare nsenter pivot_root ip busybox podman crun dockerd containerd runc haproxy nginx ssh-keygen sudo iptables nft rsync gcc; do
         command -v $tool >/dev/null || missing+=" $tool"
     done
     [ -x /usr/sbin/sshd ] || missing+=' sshd'

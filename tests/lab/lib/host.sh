@@ -7,11 +7,12 @@ host_pid() { alive_in_lab "$(cat "$(host_dir "$1")/pid" 2>/dev/null)"; }
 # What a host must not inherit: a character device 0:0 in the upper layer says "not there" (kernel, overlayfs.rst).
 host_hide() { # DIR ENGINE
     local path paths='usr/local etc/ssh etc/dogwatch etc/sudoers.d etc/hostname etc/hosts etc/resolv.conf etc/machine-id
-        etc/containers etc/cni etc/docker etc/haproxy etc/inittab usr/lib/dogwatch'
+        etc/containers etc/cni etc/docker etc/haproxy etc/nginx etc/inittab usr/lib/dogwatch'
     # only the engine that is its own
     [ "$2" = podman ] || paths+=' usr/bin/podman'
     [ "$2" = docker ] || paths+=' usr/bin/docker usr/sbin/dockerd'
-    [ "$2" = proxy ] || paths+=' usr/sbin/haproxy'
+    [ "$2$PROXY" = proxyhaproxy ] || paths+=' usr/sbin/haproxy'
+    [ "$2$PROXY" = proxynginx ] || paths+=' usr/sbin/nginx'
     for path in $paths; do
         [ ! -e "/$path" ] && [ ! -L "/$path" ] || { mkdir -p "$1/upper/${path%/*}" && mknod "$1/upper/$path" c 0 0; } || return
     done
@@ -36,7 +37,8 @@ HOST=$1 ADDRESS=$(net_address "$1") PREFIX=$(net_prefix) ENGINE=$engine KEY_PUB=
 CGROUP_V2=$(cgroup_is_v2 && echo yes || echo no) CGROUPS='$(host_cgroups)'
 CONF
     if [ "$engine" = proxy ]; then
-        proxy_config >"$dir/haproxy.cfg" && proxy_map >"$dir/sites.map"
+        echo "PROXY=$PROXY" >>"$dir/conf"
+        proxy_files "$dir"
         return
     fi
     host_storage "$1" "$dir" || return

@@ -117,16 +117,16 @@ fleet_write() {
     rows "$SITES" | while read -r site _ _ member; do site_yaml "$site" "$member" >"$FLEET/sites/$site.yaml"; done
 }
 
-# the proxy: one backend a site, which holds requests while its server refuses connections (a second between 30 tries,
-# the server stays "ready" and unchecked); a map file from Host header to backend, so that a route is one runtime command
-proxy_map() {
-    rows "$SITES" | while read -r site _; do printf '%s %s\nwww.%s %s\n' "$site" "$site" "$site" "$site"; done
-}
-proxy_config() {
-    local site number
-    cat "$LAB_HOME/host/haproxy.cfg"
+# the proxy, as docs/proxy.md has it: a map from Host header to backend, and a file for each site
+proxy_files() { # DIR: sites.map and sites.d for HAProxy, nginx/SITE.conf and nginx-sites.conf for nginx
+    local site number address
+    mkdir -p "$1/sites.d" "$1/nginx" || return
     rows "$SITES" | while read -r site number _; do
-        printf '\nbackend %s\n    server %s %s:%s\n' "$site" "$(site_host "$number")" \
-            "$(net_address "$(site_host "$number")")" "$(site_port "$site")"
+        address=$(net_address "$(site_host "$number")"):$(site_port "$site")
+        printf '%s %s\nwww.%s %s\n' "$site" "$site" "$site" "$site" >>"$1/sites.map"
+        printf 'backend %s\n    server site %s\n' "$site" "$address" >"$1/sites.d/$site.cfg"
+        printf 'upstream %s {\n    server %s;\n}\n' "$site" "$address" >"$1/nginx/$site.conf"
+        printf 'server {\n    listen 80;\n    server_name %s www.%s;\n    location / { proxy_pass http://%s; }\n}\n' \
+            "$site" "$site" "$site" >>"$1/nginx-sites.conf"
     done
 }

@@ -4,6 +4,7 @@
 verb_up() {
     [[ $HOSTS =~ ^[1-9][0-9]?$ ]] || misuse "--hosts takes 1 to 99, not '$HOSTS'"
     [[ $INTERVAL =~ ^[0-9]+(ms|s|m)$ ]] || misuse "--interval takes a duration such as 2s, not '$INTERVAL'"
+    case $PROXY in haproxy | nginx) ;; *) misuse "--proxy takes haproxy or nginx, not '$PROXY'" ;; esac
     check_machine
     site_options
     [ "$ENROL" = no ] || [ -x "$(dogwatch)" ] || die "$(dogwatch) is missing: make all, or set DOGWATCH, or use --no-enrol"
@@ -128,7 +129,7 @@ verb_status() {
     for host in $(host_names); do
         printf '%-8s %-15s cable %-5s sshd %-9s %s\n' "$host" "$(net_address "$host")" \
             "$(net_is_cut "$host" && echo cut || echo in)" "$(sshd_state "$host")" "$(host_engine "$host")"
-        host_run "$host" sh -c 'case $1 in proxy) sed "s/^/  route /" /etc/haproxy/sites.map ;;
+        host_run "$host" sh -c 'case $1 in proxy) cat /etc/haproxy/sites.d/* /etc/nginx/dogwatch/* 2>/dev/null | grep -v "^}" ;;
             *) "$1" ps -a --format "{{.Names}}  {{.Status}}  {{.Ports}}" | sed "s/^/  /" ;; esac' - "$(host_engine "$host")" 2>&1 ||
             echo '  not running'
     done
