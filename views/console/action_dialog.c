@@ -1,5 +1,5 @@
-/* The dialog of an action, a small state machine: wait for the plan → ask (with an optional reason) → wait for the
- * job's number → open its page. It closes itself by setting the console's pointer to NULL. */
+/* The dialog of an action, a small state machine: (choose a target →) wait for the plan → ask (with an optional reason)
+ * → wait for the job's number → open its page. It closes itself by setting the console's pointer to NULL. */
 #include "views/console/action_dialog.h"
 
 #include <stdlib.h>
@@ -9,19 +9,35 @@
 #include "tui/dialog.h"
 #include "tui/keys.h"
 #include "views/console/objects.h"
+#include "views/console/plan_text.h"
+#include "views/console/targets.h"
 #include "views/pages/job_page.h"
 
-enum stage { STAGE_PLANNING, STAGE_QUESTION, STAGE_REASON, STAGE_STARTING, STAGE_REFUSED };
+enum stage {
+    STAGE_RANKING, /* waiting for the targets */
+    STAGE_TARGETS,
+    STAGE_PLANNING,
+    STAGE_QUESTION,
+    STAGE_REASON,
+    STAGE_STARTING,
+    STAGE_CANCEL, /* asking whether a job is to be cancelled */
+    STAGE_REFUSED,
+};
 
-enum { PLAN_LINES = 500 };
+enum { MESSAGE_LINES = 200, TITLE_SIZE = KEY_SIZE + NAME_SIZE + 48, TITLE_ROW_FROM = 12 };
 
 struct action_dialog {
-    const struct action *action;
-    struct subject object; /* frozen when the dialog opened */
+    const struct action *action; /* NULL: undo, until the plan says by which action; cancel */
+    VEC(struct subject) objects; /* frozen when the dialog opened; none for undo and cancel */
+    int64_t job;                 /* undo and cancel */
+    char to[NAME_SIZE];          /* chosen target; "": none */
+    char title[TITLE_SIZE];
     enum stage stage;
     int64_t ticket;
     struct dialog *dialog;
-    char *plan;     /* its text */
+    struct targets *targets;
+    char *text;     /* the plan for a person */
+    json_t *plan;   /* and for the program */
     json_t *expect; /* what the person saw */
     char *reason;   /* "" unless given */
 };
@@ -31,8 +47,11 @@ void action_dialog_free(struct action_dialog *asked)
     if (!asked)
         return;
     dialog_free(asked->dialog);
+    targets_free(asked->targets);
     json_decref(asked->expect);
-    free(asked->plan);
+    json_decref(asked->plan);
+    vec_free(&asked->objects);
+    free(asked->text);
     free(asked->reason);
     free(asked);
 }
@@ -53,92 +72,200 @@ static void set_dialog(struct action_dialog *asked, enum stage stage, struct dia
 
 static struct text *text_of(unsigned style, const char *lines)
 {
-    struct text *text = text_new(PLAN_LINES);
+    struct text *text = text_new(MESSAGE_LINES);
     text_add(text, style, lines);
     return text;
-}
-
-static const char *title_of(const struct action_dialog *asked)
-{
-    static char title[KEY_SIZE + 32]; /* copied by every dialog at once */
-    str_format(title, sizeof title, "%s %s", asked->action->title, asked->object.key);
-    return title;
 }
 
 static void show_refusal(struct action_dialog *asked, const char *message)
 {
     struct text *text = text_of(ROLE_NORMAL, message);
     text_add(text, ROLE_DIM, "\nNothing was changed. Esc closes this.");
-    set_dialog(asked, STAGE_REFUSED, dialog_message(title_of(asked), text, ROLE_CRITICAL));
+    set_dialog(asked, STAGE_REFUSED, dialog_message(asked->title, text, ROLE_CRITICAL));
 }
 
 static void show_waiting(struct action_dialog *asked, enum stage stage, const char *message)
 {
-    set_dialog(asked, stage, dialog_message(title_of(asked), text_of(ROLE_ACTIVE, message), ROLE_ACCENT));
+    set_dialog(asked, stage, dialog_message(asked->title, text_of(ROLE_ACTIVE, message), ROLE_ACCENT));
 }
+
+/* "3 sites", or the one object's name: what the question is about and what has to be typed. */
+static void name_objects(const struct action_dialog *asked, char *out, size_t size)
+{
+    const char *planned = json_get_text(asked->plan, "object");
+    if (asked->objects.count > 1)
+        str_format(out, size, "%zu %ss", asked->objects.count, object_kind_word(asked->objects.items[0].kind));
+    else
+        str_copy(out, size, asked->objects.count ? asked->objects.items[0].key : planned ? planned : "");
+}
+
+static void set_title(struct action_dialog *asked)
+{
+    char objects[KEY_SIZE];
+    name_objects(asked, objects, sizeof objects);
+    str_format(asked->title, sizeof asked->title, "%s %s%s%s", asked->action->title, objects,
+        asked->to[0] ? " to " : "", asked->to);
+}
+
+/* --- the question --- */
 
 /* The larger the risk, the harder it is to say yes. */
 static struct dialog *question_of(const struct action_dialog *asked, struct text *text)
 {
-    char question[KEY_SIZE + 64];
-    str_format(question, sizeof question, "%s %s now? (r: give a reason)", asked->action->title, asked->object.key);
-    if (asked->action->risk == RISK_MOVING || asked->action->risk == RISK_DRASTIC)
-        return dialog_type_name(title_of(asked), text, asked->object.key);
-    return dialog_confirm(title_of(asked), text, question);
+    char question[KEY_SIZE + 64], objects[KEY_SIZE];
+    name_objects(asked, objects, sizeof objects);
+    if (!asked->action || asked->action->risk > RISK_DISTURBING) {
+        struct dialog *dialog = dialog_type_name(asked->title, text, objects);
+        dialog_set_full(dialog);
+        return dialog;
+    }
+    str_format(question, sizeof question, "%s %s now? (r: give a reason)", asked->action->title, objects);
+    return dialog_confirm(asked->title, text, question);
 }
 
 static void show_question(struct action_dialog *asked)
 {
-    struct text *text = text_of(ROLE_NORMAL, asked->plan);
-    if (asked->reason[0])
-        text_addf(text, ROLE_ACCENT, "\nReason: %s", asked->reason);
-    set_dialog(asked, STAGE_QUESTION, question_of(asked, text));
+    struct text *text = plan_text_new(asked->text, asked->plan);
+    char note[PLAN_NOTE_SIZE], line[PLAN_NOTE_SIZE + REASON_SIZE];
+    bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING;
+    unsigned style = plan_text_note(asked->plan, note);
+    struct dialog *dialog = question_of(asked, text);
+    str_format(
+        line, sizeof line, "%s – %s%s", note, asked->reason[0] ? "reason: " : "Tab: give a reason", asked->reason);
+    if (by_name || asked->reason[0])
+        dialog_set_note(dialog, style, by_name ? line : line + strlen(note) + strlen(" – "));
+    set_dialog(asked, STAGE_QUESTION, dialog);
+}
+
+static json_t *options_of(const struct action_dialog *asked)
+{
+    json_t *options = json_object(), *more = json_array();
+    for (size_t i = 1; i < asked->objects.count; i++)
+        json_array_append_new(more, json_string(asked->objects.items[i].key));
+    if (json_array_size(more))
+        json_object_set(options, "more", more);
+    json_put_text(options, "to", asked->to[0] ? asked->to : NULL);
+    json_decref(more);
+    return options;
 }
 
 static json_t *request_of(const struct action_dialog *asked, const char *command)
 {
-    json_t *request = json_object();
+    json_t *request = json_object(), *options = options_of(asked);
+    char job[32];
+    str_format(job, sizeof job, "%lld", (long long)asked->job);
     json_put_text(request, "command", command);
-    json_put_text(request, "action", asked->action->name);
-    json_put_text(request, "object", asked->object.key);
+    json_put_text(request, "action", asked->job ? "undo" : asked->action->name);
+    json_put_text(request, "object", asked->job ? job : asked->objects.items[0].key);
+    if (json_object_size(options))
+        json_object_set(request, "options", options);
+    json_decref(options);
     return request;
 }
 
-void action_dialog_open(struct console *console, const struct action *action, const struct subject *object)
+static void ask_plan(struct console *console, struct action_dialog *asked)
 {
-    struct action_dialog **open = console_action_dialog(console);
-    if (*open)
-        return;
-    struct action_dialog *asked = xcalloc(1, sizeof *asked);
-    asked->action = action;
-    asked->object = *object;
-    asked->reason = xstrdup("");
-    *open = asked;
     show_waiting(asked, STAGE_PLANNING, "Asking the engine for the plan…");
     asked->ticket = console_ask_engine(console, request_of(asked, "plan"));
 }
 
-/* --- the plan --- */
+/* --- opening --- */
+
+static struct action_dialog *open_dialog(struct console *console)
+{
+    struct action_dialog **open = console_action_dialog(console);
+    if (*open)
+        return NULL;
+    *open = xcalloc(1, sizeof **open);
+    (*open)->reason = xstrdup("");
+    return *open;
+}
+
+void action_dialog_open(
+    struct console *console, const struct action *action, const struct subject *objects, size_t count)
+{
+    struct action_dialog *asked = open_dialog(console);
+    if (!asked)
+        return;
+    asked->action = action;
+    for (size_t i = 0; i < count; i++)
+        vec_push(&asked->objects, objects[i]);
+    set_title(asked);
+    if (!(action->takes & TAKES_TARGET)) {
+        ask_plan(console, asked);
+        return;
+    }
+    json_t *request = json_object();
+    json_put_text(request, "command", "targets");
+    json_put_text(request, "object", objects[0].key);
+    show_waiting(asked, STAGE_RANKING, "Asking the engine where it could go…");
+    asked->ticket = console_ask_engine(console, request);
+}
+
+void action_dialog_undo(struct console *console, const struct job_record *job)
+{
+    struct action_dialog *asked = open_dialog(console);
+    if (!asked)
+        return;
+    asked->job = job->id;
+    str_format(asked->title, sizeof asked->title, "Undo job %lld: %s %s", (long long)job->id, job->action, job->object);
+    ask_plan(console, asked);
+}
+
+void action_dialog_cancel(struct console *console, const struct job_record *job)
+{
+    struct action_dialog *asked = open_dialog(console);
+    if (!asked)
+        return;
+    asked->job = job->id;
+    str_format(
+        asked->title, sizeof asked->title, "Cancel job %lld: %s %s", (long long)job->id, job->action, job->object);
+    struct text *text = text_of(ROLE_NORMAL, job->message);
+    text_add(text, ROLE_DIM,
+        "\nWhat it did is undone, step by step. Past its point of no return it goes on to its end instead, and says "
+        "so.");
+    set_dialog(asked, STAGE_CANCEL, dialog_confirm(asked->title, text, "Cancel it?"));
+}
+
+/* --- answers --- */
+
+static void take_targets(struct action_dialog *asked, const json_t *answer)
+{
+    char title[TITLE_SIZE];
+    str_format(title, sizeof title, "%s: where to?", asked->title);
+    asked->targets = targets_new(title, json_object_get(answer, "targets"));
+    set_dialog(asked, STAGE_TARGETS, NULL);
+}
 
 static void take_plan(struct action_dialog *asked, const json_t *answer)
 {
-    json_t *expect = json_object_get(answer, "expect");
-    const char *text = json_get_text(answer, "text");
+    json_t *expect = json_object_get(answer, "expect"), *plan = json_object_get(answer, "plan");
+    const char *text = json_get_text(answer, "text"), *action = json_get_text(plan, "action");
     if (!expect || !text || !text[0]) {
         show_refusal(asked, "The engine's answer has no plan that could be shown.");
         return;
     }
-    xstr_set(&asked->plan, text);
+    xstr_set(&asked->text, text);
     json_decref(asked->expect);
+    json_decref(asked->plan);
     asked->expect = json_incref(expect);
+    asked->plan = json_incref(plan);
+    if (asked->job && action)
+        asked->action = action_find(action);
     show_question(asked);
 }
 
-/* --- going ahead --- */
+static bool all_exist(const struct console *console, const struct action_dialog *asked)
+{
+    vec_each (&asked->objects, const struct subject, object)
+        if (!objects_exists(console, object))
+            return false;
+    return true;
+}
 
 static void run(struct console *console, struct action_dialog *asked)
 {
-    if (!objects_exists(console, &asked->object)) {
+    if (!all_exist(console, asked)) {
         show_refusal(asked, "It is gone since the plan was made.");
         return;
     }
@@ -170,17 +297,19 @@ static void show_failure(struct action_dialog *asked, const struct err_info *inf
     }
     struct text *text = text_of(ROLE_NORMAL, info->message);
     text_add(text, ROLE_WARNING, "\nIt is not known whether the job began: look at :jobs before asking again.");
-    set_dialog(asked, STAGE_REFUSED, dialog_message(title_of(asked), text, ROLE_WARNING));
+    set_dialog(asked, STAGE_REFUSED, dialog_message(asked->title, text, ROLE_WARNING));
 }
 
 bool action_dialog_reply(struct console *console, int64_t ticket, json_t *answer, const struct err_info *info)
 {
     struct action_dialog *asked = *console_action_dialog(console);
-    if (!asked || asked->ticket != ticket)
+    if (!asked || !ticket || asked->ticket != ticket)
         return false;
     asked->ticket = 0;
     if (!answer)
         show_failure(asked, info);
+    else if (asked->stage == STAGE_RANKING)
+        take_targets(asked, answer);
     else if (asked->stage == STAGE_PLANNING)
         take_plan(asked, answer);
     else if (asked->stage == STAGE_STARTING)
@@ -194,7 +323,7 @@ static void ask_reason(struct action_dialog *asked)
 {
     struct text *text =
         text_of(ROLE_NORMAL, "It is kept with the job and in the audit log. Enter takes it, Esc leaves it.");
-    set_dialog(asked, STAGE_REASON, dialog_ask(title_of(asked), text, "Reason: ", asked->reason));
+    set_dialog(asked, STAGE_REASON, dialog_ask(asked->title, text, "Reason: ", asked->reason));
 }
 
 static void reason_key(struct action_dialog *asked, int key)
@@ -206,33 +335,84 @@ static void reason_key(struct action_dialog *asked, int key)
         show_question(asked);
 }
 
-void action_dialog_key(struct console *console, int key)
+static void targets_keys(struct console *console, struct action_dialog *asked, int key)
 {
-    struct action_dialog *asked = *console_action_dialog(console);
-    if (asked->stage == STAGE_REASON) {
-        reason_key(asked, key);
+    enum targets_result result = targets_key(asked->targets, key);
+    if (result == TARGETS_LEFT)
+        close_dialog(console);
+    if (result != TARGETS_CHOSEN)
         return;
-    }
-    if (asked->stage == STAGE_QUESTION && key == 'r' && asked->action->risk <= RISK_DISTURBING) {
-        ask_reason(asked);
-        return;
-    }
-    enum dialog_result result = dialog_key(asked->dialog, key);
-    if (result == DIALOG_YES && asked->stage == STAGE_QUESTION) {
-        run(console, asked);
-        return;
-    }
-    if (result == DIALOG_OPEN)
-        return;
+    str_copy(asked->to, sizeof asked->to, targets_chosen(asked->targets));
+    set_title(asked);
+    ask_plan(console, asked);
+}
+
+static void cancel(struct console *console, struct action_dialog *asked)
+{
+    json_t *request = json_object();
+    json_put_text(request, "command", "cancel");
+    json_put_i64(request, "job", asked->job);
+    (void)console_ask_engine(console, request);
+    close_dialog(console);
+    console_say(console, ROLE_ACTIVE, "asked the engine to cancel: the steps show what is undone");
+}
+
+/* From the plan back to the choice of the target. */
+static bool back_to_targets(struct action_dialog *asked)
+{
+    if (!asked->targets || (asked->stage != STAGE_QUESTION && asked->stage != STAGE_REFUSED))
+        return false;
+    asked->to[0] = '\0';
+    set_title(asked);
+    set_dialog(asked, STAGE_TARGETS, NULL);
+    return true;
+}
+
+static void leave(struct console *console, struct action_dialog *asked)
+{
     bool starting = asked->stage == STAGE_STARTING;
+    if (back_to_targets(asked))
+        return;
     close_dialog(console);
     if (starting)
         console_say(console, ROLE_WARNING, "the job was asked for and may start all the same: look at :jobs");
 }
 
+void action_dialog_key(struct console *console, int key)
+{
+    struct action_dialog *asked = *console_action_dialog(console);
+    if (asked->stage == STAGE_TARGETS) {
+        targets_keys(console, asked, key);
+        return;
+    }
+    if (asked->stage == STAGE_REASON) {
+        reason_key(asked, key);
+        return;
+    }
+    bool quick = asked->action && asked->action->risk <= RISK_DISTURBING;
+    if (asked->stage == STAGE_QUESTION && (key == KEYS_TAB || (key == 'r' && quick))) {
+        ask_reason(asked);
+        return;
+    }
+    enum dialog_result result = dialog_key(asked->dialog, key);
+    if (result == DIALOG_YES && asked->stage == STAGE_QUESTION)
+        run(console, asked);
+    else if (result == DIALOG_YES && asked->stage == STAGE_CANCEL)
+        cancel(console, asked);
+    else if (result != DIALOG_OPEN)
+        leave(console, asked);
+}
+
+/* The title bar stays in sight where there is room: it says which fleet this is. */
 void action_dialog_draw(struct console *console, struct area area)
 {
     struct action_dialog *asked = *console_action_dialog(console);
-    if (asked)
+    if (!asked)
+        return;
+    if (area.height >= TITLE_ROW_FROM)
+        area = area_sub(area, 0, 1, area.width, area.height - 1);
+    if (asked->stage == STAGE_TARGETS)
+        targets_draw(asked->targets, area);
+    else
         dialog_draw(asked->dialog, area);
 }

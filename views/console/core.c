@@ -298,7 +298,14 @@ void console_reply(struct console *console, int64_t ticket, json_t *answer, cons
             console_say(console, ROLE_OK, "the engine is running");
         return;
     }
-    if (!action_dialog_reply(console, ticket, answer, info) && info->code != ERR_OK)
+    if (action_dialog_reply(console, ticket, answer, info))
+        return;
+    for (size_t i = console->stack.count; i-- > 0;) {
+        struct view *view = console->stack.items[i];
+        if (view->ops->reply && view->ops->reply(view, ticket, answer, info))
+            return;
+    }
+    if (info->code != ERR_OK)
         console_say(console, ROLE_CRITICAL, "%s", info->message);
 }
 
@@ -460,6 +467,8 @@ static void draw_status(struct console *console, struct area area)
     }
     if (!alarm[0] && top->ops->why)
         style = top->ops->why(top, alarm);
+    if (!alarm[0] && header_conflict(console, alarm)[0])
+        style = ROLE_CONFLICT;
     layout_status(area, style, alarm, ROLE_NORMAL, NULL);
 }
 

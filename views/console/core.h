@@ -75,5 +75,7 @@ void header_draw(struct console *console, struct area title, struct area counts)
 const char *console_welcome(const struct console *console); /* NULL unless it is to be shown now */
 /* What must not be overlooked (store unreadable, engine silent), else "". */
 const char *header_alarm(struct console *console, unsigned *style, char out[512]);
+/* Which site is in conflict, wherever one is; "" where none is. */
+const char *header_conflict(struct console *console, char out[512]);
 
 #endif

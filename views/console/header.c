@@ -119,11 +119,15 @@ static int tally_columns(const char *heading, const struct tally *tally)
 
 static void draw_jobs(struct area area, int x, const struct job_list *jobs)
 {
-    size_t running = 0;
-    vec_each (&jobs->items, const struct job_record, job)
-        running += job->state == JOB_RUNNING || job->state == JOB_PLANNED;
+    size_t running = 0, waiting = 0;
+    vec_each (&jobs->items, const struct job_record, job) {
+        running += job->state == JOB_RUNNING;
+        waiting += job->state == JOB_PLANNED;
+    }
     if (running > 0)
-        area_textf(area, x, 0, ROLE_ACTIVE, "▶ %zu %s running", running, running == 1 ? "job" : "jobs");
+        x += area_textf(area, x, 0, ROLE_ACTIVE, "▶ %zu %s running", running, running == 1 ? "job" : "jobs");
+    if (waiting > 0)
+        area_textf(area, x, 0, ROLE_ACTIVE, "%s%zu waiting", running ? ", " : "▶ ", waiting);
 }
 
 static void draw_counts(struct console *console, struct area area)
@@ -150,6 +154,33 @@ void header_draw(struct console *console, struct area title, struct area counts)
     if (title.height > 0)
         draw_title(console, title);
     draw_counts(console, counts);
+}
+
+/* The first site in conflict; NULL where there is none. */
+static const struct site_state *find_conflict(const struct picture *picture, struct freshness freshness, size_t *count)
+{
+    const struct snapshot *snapshot = picture->snapshot;
+    const struct site_state *first = NULL;
+    *count = 0;
+    for (size_t i = 0; snapshot && i < snapshot->site_count; i++)
+        if (shown_site(&snapshot->sites[i], freshness).concern == CONCERN_CONFLICT) {
+            first = first ? first : &snapshot->sites[i];
+            ++*count;
+        }
+    return first;
+}
+
+const char *header_conflict(struct console *console, char out[512])
+{
+    size_t count;
+    const struct site_state *site = find_conflict(console_picture(console), console_freshness(console), &count);
+    out[0] = '\0';
+    if (site && count == 1)
+        str_format(out, 512, "‡ CONFLICT: %s has more than one startable copy – W on it shows the way out", site->name);
+    else if (site)
+        str_format(
+            out, 512, "‡ CONFLICT: %zu sites have more than one startable copy, the first is %s", count, site->name);
+    return out;
 }
 
 const char *header_alarm(struct console *console, unsigned *style, char out[512])

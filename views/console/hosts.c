@@ -11,8 +11,9 @@ static const struct key_binding bindings[] = {
 };
 static const struct keymap keymap = KEYMAP("Hosts", bindings);
 
-static void run(struct console *console, int command, const struct subject *subject)
+static void run(struct console *console, int command, const struct subject *subject, const void *row)
 {
+    (void)row;
     static const struct list_screen *const screens[] = {
         [HOST_SITES] = &sites_screen, [HOST_CONTAINERS] = &containers_screen, [HOST_VOLUMES] = &volumes_screen};
     console_push(console, list_new_within(console, screens[command], subject));

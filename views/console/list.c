@@ -161,7 +161,7 @@ static bool own_key(struct list *list, int key)
     if (!command)
         return false;
     if (rows_selected(list->rows, &subject))
-        list->screen->run(list->view.console, command, &subject);
+        list->screen->run(list->view.console, command, &subject, rows_selected_object(list->rows));
     return true;
 }
 
@@ -171,9 +171,12 @@ static bool list_key(struct view *view, int key)
     if (own_key(list, key) || table_key(rows_table(list->rows), key))
         return true;
     int command = keymap_command(&list_keymap, key);
+    bool refused = !command && list->screen->no_actions && objects_is_action_key(key);
     if (command)
         run_command(list, command);
-    return command != 0;
+    if (refused)
+        console_say(view->console, ROLE_DIM, "%s", list->screen->no_actions);
+    return command != 0 || refused;
 }
 
 static bool list_back(struct view *view)
@@ -220,16 +223,45 @@ static size_t list_marked(struct view *view)
     return table_mark_count(rows_table(((struct list *)view)->rows));
 }
 
+struct marked_row {
+    enum object_kind kind;
+    void (*each)(void *context, const struct subject *subject);
+    void *context;
+};
+
+static void tell_marked(void *context, const char *id)
+{
+    struct marked_row *row = context;
+    struct subject subject = subject_of(row->kind, id);
+    row->each(row->context, &subject);
+}
+
+/* Rows of jobs and events have numbers instead of keys: what belongs to them is not looked up. */
+static void list_each_marked(
+    struct view *view, void (*each)(void *context, const struct subject *subject), void *context)
+{
+    struct list *list = (struct list *)view;
+    struct marked_row row = {.kind = rows_object_kind(list->screen->kind), .each = each, .context = context};
+    if (row.kind != KIND_COUNT)
+        table_each_target(rows_table(list->rows), tell_marked, &row);
+    else
+        console_say(
+            view->console, ROLE_WARNING, "marks are for sites, containers, volumes and hosts: Esc takes them back");
+}
+
 static size_t list_keymaps(struct view *view, const struct keymap **maps, size_t max)
 {
     const struct list *list = (struct list *)view;
+    struct subject selected;
     size_t count = 0;
     if (count < max)
         maps[count++] = &list_keymap;
     if (list->screen->keymap && count < max)
         maps[count++] = list->screen->keymap;
-    if (count < max)
-        maps[count++] = objects_keymap();
+    if (!rows_selected(list->rows, &selected))
+        selected.kind = rows_object_kind(list->screen->kind);
+    if (count < max && !list->screen->no_actions)
+        maps[count++] = objects_keymap(view->console, &selected);
     if (count < max)
         maps[count++] = &table_keymap;
     return count;
@@ -248,5 +280,6 @@ static const struct view_ops list_ops = {
     .selected = list_selected,
     .why = list_why,
     .marked = list_marked,
+    .each_marked = list_each_marked,
     .keymaps = list_keymaps,
 };

@@ -13,8 +13,9 @@ struct list_screen {
     const char *empty_scope;     /* the same within a host or site */
     bool with_events;            /* its rows come from the timeline */
     const struct keymap *keymap; /* its own keys, NULL: none */
-    /* A key of the keymap; the selected object is `subject`. */
-    void (*run)(struct console *console, int command, const struct subject *subject);
+    /* A key of the keymap; the selected object is `subject`, `row` what its row is made of. */
+    void (*run)(struct console *console, int command, const struct subject *subject, const void *row);
+    const char *no_actions; /* why actions on objects are not offered here; NULL: they are */
     /* Enter. `object` is of the screen's row kind. */
     void (*open)(struct console *console, const void *object);
 };

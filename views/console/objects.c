@@ -4,35 +4,97 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/mem.h"
 #include "tui/style.h"
 #include "views/console/action_dialog.h"
-#include "views/pages/page.h"
 #include "views/pages/logs.h"
+#include "views/pages/page.h"
+#include "views/pages/where_page.h"
 
-enum { OBJECT_LOGS = 1, OBJECT_ACTION /* and the following: rows of the table of actions */ };
+enum { OBJECT_LOGS = 1, OBJECT_WHERE, OBJECT_ACTION /* and the following: rows of the table of actions */ };
 enum { BINDINGS_MAX = 32 };
 
-/* Made once from the table of actions, on the drawing thread. */
-const struct keymap *objects_keymap(void)
+/* What the footer offers depends on what is selected; the keys are the same everywhere, and so is the help. */
+enum variant { OF_HOSTS, OF_RUNNING, OF_STOPPED, OF_QUARANTINED, VARIANT_COUNT };
+#define WHEN(variant) (1u << (variant))
+
+struct object_keys {
+    struct key_binding bindings[BINDINGS_MAX];
+    char helps[BINDINGS_MAX][200];
+    struct keymap keymap;
+};
+
+/* An action that is not in the table is always offered. */
+static bool is_offered(const struct action *action, enum variant variant)
 {
-    static struct key_binding bindings[BINDINGS_MAX];
-    static char helps[BINDINGS_MAX][160];
-    static struct keymap keymap = {.context = "Object", .bindings = bindings};
-    if (keymap.count > 0)
-        return &keymap;
-    int command = OBJECT_ACTION;
+    static const struct {
+        const char *name;
+        unsigned when;
+    } offers[] = {{"restart", WHEN(OF_HOSTS) | WHEN(OF_RUNNING)}, {"stop", WHEN(OF_RUNNING)},
+        {"start", WHEN(OF_STOPPED)}, {"migrate", WHEN(OF_RUNNING) | WHEN(OF_STOPPED)},
+        {"isolate", WHEN(OF_RUNNING) | WHEN(OF_STOPPED)}, {"release", WHEN(OF_QUARANTINED)}};
+    for (size_t i = 0; i < sizeof offers / sizeof *offers; i++)
+        if (strcmp(offers[i].name, action->name) == 0)
+            return offers[i].when & WHEN(variant);
+    return true;
+}
+
+static void add_actions(struct object_keys *keys, enum variant variant)
+{
+    int command = OBJECT_ACTION, key;
     for (const struct action *action = action_first(); action; action = action_next(action), command++) {
-        int key;
-        if (keymap.count + 1 >= BINDINGS_MAX || !keys_parse(action->key, &key))
+        size_t at = keys->keymap.count;
+        bool fits = variant != OF_HOSTS || (action->takes & TAKES_HOST);
+        if (action->is_internal || !fits || at + 2 >= BINDINGS_MAX || !keys_parse(action->key, &key))
             continue;
-        char *help = helps[keymap.count];
-        str_format(help, sizeof helps[0], "%s: %s", action->title, action->help);
-        bindings[keymap.count++] = (struct key_binding){key, command, action->name, action->name, help, 3};
+        if (variant == OF_HOSTS)
+            str_format(keys->helps[at], sizeof keys->helps[at],
+                "%s all sites of the host, one after the other, ended by the first failure", action->title);
+        else
+            str_format(keys->helps[at], sizeof keys->helps[at], "%s: %s", action->title, action->help);
+        keys->bindings[at] = (struct key_binding){
+            key, command, action->name, is_offered(action, variant) ? action->name : NULL, keys->helps[at], 3};
+        keys->keymap.count++;
     }
-    bindings[keymap.count++] =
-        (struct key_binding){'l', OBJECT_LOGS, "logs", "logs", "The log of this object, followed", 3};
-    return &keymap;
+}
+
+static void make_keys(struct object_keys *keys, enum variant variant)
+{
+    static const struct key_binding where = {
+        'W', OBJECT_WHERE, "where", "where", "Ask every host where this site really is", 5};
+    static const struct key_binding logs = {'l', OBJECT_LOGS, "logs", "logs", "The log of this object, followed", 3};
+    keys->keymap = (struct keymap){.context = variant == OF_HOSTS ? "Host" : "Object", .bindings = keys->bindings};
+    add_actions(keys, variant);
+    keys->bindings[keys->keymap.count++] = logs;
+    if (variant != OF_HOSTS)
+        keys->bindings[keys->keymap.count++] = where;
+}
+
+static enum variant variant_of(const struct console *console, const struct subject *subject)
+{
+    const struct snapshot *snapshot = console_picture(console)->snapshot;
+    const char *name = subject->kind == KIND_HOST ? "" : objects_site(console, subject);
+    const struct site_state *site = snapshot && name[0] ? snapshot_site(snapshot, name) : NULL;
+    if (subject->kind == KIND_HOST)
+        return OF_HOSTS;
+    if (site && (site->status == SITE_QUARANTINED || site->mark == MARK_QUARANTINED))
+        return OF_QUARANTINED;
+    return site && site->mark == MARK_STOPPED ? OF_STOPPED : OF_RUNNING;
+}
+
+/* Made once from the table of actions, on the drawing thread. */
+static const struct keymap *keys_of(enum variant variant)
+{
+    static struct object_keys keys[VARIANT_COUNT];
+    if (keys[variant].keymap.count == 0)
+        make_keys(&keys[variant], variant);
+    return &keys[variant].keymap;
+}
+
+const struct keymap *objects_keymap(const struct console *console, const struct subject *subject)
+{
+    return keys_of(variant_of(console, subject));
 }
 
 bool objects_exists(const struct console *console, const struct subject *subject)
@@ -77,12 +139,29 @@ void objects_open(struct console *console, const struct subject *subject)
     console_push(console, page_new(console, subject));
 }
 
+/* --- actions --- */
+
+struct wanted { /* what an action is asked for */
+    struct console *console;
+    const struct action *action;
+    VEC(struct subject) targets; /* without doubles */
+    bool refused;                /* it was said why */
+};
+
+static bool is_taken(const struct wanted *wanted, const struct subject *target)
+{
+    vec_each (&wanted->targets, const struct subject, taken)
+        if (subject_is(taken, target))
+            return true;
+    return false;
+}
+
 /* What the action is for: the object itself, or the site it belongs to. */
 static bool target_of(
     struct console *console, const struct action *action, const struct subject *subject, struct subject *out)
 {
     *out = *subject;
-    if (subject->kind == action->object_kind)
+    if (subject->kind == action->object_kind || (subject->kind == KIND_HOST && (action->takes & TAKES_HOST)))
         return true;
     if (action->object_kind != KIND_SITE) {
         console_say(console, ROLE_WARNING, "%s is for a %s", action->name, object_kind_word(action->object_kind));
@@ -94,6 +173,54 @@ static bool target_of(
     else if (!out->key[0])
         console_say(console, ROLE_WARNING, "%s belongs to no site", subject->key);
     return out->key[0] != '\0';
+}
+
+/* What is quarantined is evidence: only what contains it, and what lets it go, may touch it. */
+static bool is_quarantined(struct console *console, const struct action *action, const struct subject *target)
+{
+    const struct snapshot *snapshot = console_picture(console)->snapshot;
+    const struct site_state *site = target->kind == KIND_SITE ? snapshot_site(snapshot, target->key) : NULL;
+    const struct action *isolate = action_find("isolate"), *release = action_find("release");
+    if (!site || (site->status != SITE_QUARANTINED && site->mark != MARK_QUARANTINED))
+        return false;
+    if (action == isolate || action == release)
+        return false;
+    console_say(console, ROLE_QUARANTINED, "%s is quarantined: %s is refused; %s releases it", site->name, action->name,
+        release ? release->key : "nothing");
+    return true;
+}
+
+static void want(void *context, const struct subject *subject)
+{
+    struct wanted *wanted = context;
+    struct subject target;
+    if (wanted->refused)
+        return;
+    if (!objects_exists(wanted->console, subject)) {
+        console_say(wanted->console, ROLE_WARNING, "%s is gone", subject->key);
+        wanted->refused = true;
+    } else if (!target_of(wanted->console, wanted->action, subject, &target) ||
+               is_quarantined(wanted->console, wanted->action, &target)) {
+        wanted->refused = true;
+    } else if (!is_taken(wanted, &target)) {
+        vec_push(&wanted->targets, target);
+    }
+}
+
+/* Nobody who marked three rows expects one to be meant. */
+static bool is_too_many(const struct wanted *wanted, size_t marked)
+{
+    size_t count = wanted->targets.count;
+    bool takes_many = wanted->action->takes & TAKES_MANY;
+    if (!takes_many && (count > 1 || marked > 1))
+        console_say(wanted->console, ROLE_WARNING,
+            "%zu %s marked, but %s takes one at a time: Esc takes the marks back", marked,
+            marked == 1 ? "row is" : "rows are", wanted->action->name);
+    else if (count > PLAN_MORE_MAX + 1)
+        console_say(wanted->console, ROLE_WARNING, "%zu are too many at once: at most %d", count, PLAN_MORE_MAX + 1);
+    else
+        return false;
+    return true;
 }
 
 static bool selected_object(struct console *console, struct subject *out)
@@ -110,24 +237,19 @@ static bool selected_object(struct console *console, struct subject *out)
     return true;
 }
 
-/* Nobody who marked three rows expects one to be meant. */
-static bool has_marks(struct console *console, const struct action *action)
-{
-    struct view *top = console_top(console);
-    size_t marked = top->ops->marked ? top->ops->marked(top) : 0;
-    if (marked > 0)
-        console_say(console, ROLE_WARNING, "%zu %s marked, but %s takes one at a time: Esc takes the marks back",
-            marked, marked == 1 ? "row is" : "rows are", action->name);
-    return marked > 0;
-}
-
 void objects_act(struct console *console, const struct action *action)
 {
-    struct subject subject, target;
-    if (has_marks(console, action))
-        return;
-    if (selected_object(console, &subject) && target_of(console, action, &subject, &target))
-        action_dialog_open(console, action, &target);
+    struct wanted wanted = {.console = console, .action = action};
+    struct view *top = console_top(console);
+    struct subject subject;
+    size_t marked = top->ops->marked ? top->ops->marked(top) : 0;
+    if (marked > 0)
+        top->ops->each_marked(top, want, &wanted);
+    else if (selected_object(console, &subject))
+        want(&wanted, &subject);
+    if (!wanted.refused && wanted.targets.count > 0 && !is_too_many(&wanted, marked))
+        action_dialog_open(console, action, wanted.targets.items, wanted.targets.count);
+    vec_free(&wanted.targets);
 }
 
 static const struct action *action_of(int command)
@@ -138,17 +260,36 @@ static const struct action *action_of(int command)
     return action;
 }
 
+static void show_where(struct console *console)
+{
+    struct subject subject;
+    if (!selected_object(console, &subject))
+        return;
+    const char *site = objects_site(console, &subject);
+    if (site[0])
+        console_push(console, where_page_new(console, site));
+    else
+        console_say(console, ROLE_WARNING, "%s belongs to no site", subject.key);
+}
+
 bool objects_key(struct console *console, int key)
 {
-    int command = keymap_command(objects_keymap(), key);
+    int command = keymap_command(keys_of(OF_RUNNING), key);
     struct subject subject;
     if (!command || !console_top(console)->ops->selected)
         return false;
     if (command >= OBJECT_ACTION)
         objects_act(console, action_of(command));
+    else if (command == OBJECT_WHERE)
+        show_where(console);
     else if (selected_object(console, &subject))
         console_push(console, logs_new(console, &subject));
     return true;
+}
+
+bool objects_is_action_key(int key)
+{
+    return keymap_command(keys_of(OF_RUNNING), key) >= OBJECT_ACTION;
 }
 
 /* --- why --- */
@@ -161,12 +302,37 @@ static void why_host(const struct snapshot *snapshot, const char *name, struct f
         str_format(out, VIEW_WHY_SIZE, "%s: %s", name, reason);
 }
 
+/* What the mark of a site means, and what to do about it. "" where it has none. */
+static void why_marked(const struct site_state *site, struct freshness freshness, char *out)
+{
+    char age[FORMAT_SIZE], by[MARK_JOB_SIZE + 24] = "";
+    static const struct {
+        enum site_mark mark;
+        const char *words, *way_on;
+    } marks[] = {{MARK_QUARANTINED, "quarantined: nothing in or out", "; I releases it"},
+        {MARK_STOPPED, "stopped by a person", "; s starts it"}, {MARK_LEAVING, "being moved away", ""},
+        {MARK_INCOMING, "a copy is being made", ""}, {MARK_KEPT, "only a kept copy is left", "; W asks every host"}};
+    int64_t age_us =
+        site->mark_since_us && freshness.now_us > site->mark_since_us ? freshness.now_us - site->mark_since_us : 0;
+    if (site->mark_job[0])
+        str_format(by, sizeof by, " by job %s", site->mark_job);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (marks[i].mark == site->mark)
+            str_format(out, VIEW_WHY_SIZE, "%s: %s for %s%s%s", site->name, marks[i].words, format_age(age_us, age), by,
+                marks[i].way_on);
+}
+
 static enum concern why_site(
     const struct snapshot *snapshot, const struct site_state *site, struct freshness freshness, char *out)
 {
     enum concern concern = shown_site(site, freshness).concern;
     if (concern == CONCERN_UNKNOWN)
         why_host(snapshot, site->host, freshness, out);
+    else if (concern == CONCERN_CONFLICT)
+        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT, %s; W asks every host and shows the way out", site->name,
+            site->drift[0] ? site->drift : "more than one startable copy");
+    else if (site->mark != MARK_NONE)
+        why_marked(site, freshness, out);
     else if (site->drift[0])
         str_format(out, VIEW_WHY_SIZE, "%s: %s", site->name, site->drift);
     return concern == CONCERN_OK && site->drift[0] ? CONCERN_WARNING : concern;

@@ -4,7 +4,9 @@
 
 #include "views/console/core.h"
 
-const struct keymap *objects_keymap(void); /* logs, and every row of actions/action.h */
+/* Logs, and every action that such an object takes; the footer's hints are for the state it is in. */
+const struct keymap *objects_keymap(const struct console *console, const struct subject *subject);
+bool objects_is_action_key(int key);
 
 /* True where the key is one of that keymap: it was done, or the person was told why it cannot be. */
 bool objects_key(struct console *console, int key);
@@ -12,7 +14,7 @@ bool objects_key(struct console *console, int key);
 /* Open the object's page; says so where the object is gone. */
 void objects_open(struct console *console, const struct subject *subject);
 
-/* Ask about an action on the selected object, or say why that cannot be. */
+/* Ask about an action on the marked objects, else on the selected one, or say why that cannot be. */
 struct action;
 void objects_act(struct console *console, const struct action *action);
 

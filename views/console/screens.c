@@ -60,7 +60,7 @@ static void complete(
         if (str_starts(screens[i].word, typed) && strlen(screens[i].word) > 1)
             add(list, screens[i].word, screens[i].help);
     for (const struct action *action = action_first(); action; action = action_next(action))
-        if (str_starts(action->name, typed))
+        if (!action->is_internal && str_starts(action->name, typed))
             add(list, action->name, action->help);
 }
 const struct input_completion screens_completion = {.complete = complete};
@@ -99,7 +99,7 @@ enum err screens_run(struct console *console, const char *line, struct err_info 
     str_format(word, sizeof word, "%.*s", (int)length, line);
     const struct screen *screen = find_screen(word);
     const struct action *action = action_find(word);
-    if (action) {
+    if (action && !action->is_internal) {
         objects_act(console, action);
         return ERR_OK;
     }

@@ -10,8 +10,9 @@ static const struct key_binding bindings[] = {
 };
 static const struct keymap keymap = KEYMAP("Sites", bindings);
 
-static void run(struct console *console, int command, const struct subject *subject)
+static void run(struct console *console, int command, const struct subject *subject, const void *row)
 {
+    (void)row;
     const struct list_screen *screen = command == SITE_VOLUMES ? &volumes_screen : &containers_screen;
     console_push(console, list_new_within(console, screen, subject));
 }

@@ -3,6 +3,7 @@
 #ifndef VIEWS_CONSOLE_VIEW_H
 #define VIEWS_CONSOLE_VIEW_H
 
+#include "base/json.h"
 #include "tui/cells.h"
 #include "tui/keys.h"
 #include "views/console/picture.h"
@@ -36,6 +37,11 @@ struct view_ops {
     unsigned (*why)(struct view *view, char out[VIEW_WHY_SIZE]);
     /* How many rows are marked. NULL: none ever. */
     size_t (*marked)(struct view *view);
+    /* Call for each of them. NULL where `marked` is. */
+    void (*each_marked)(struct view *view, void (*each)(void *context, const struct subject *subject), void *context);
+    /* An answer of the engine; `answer` is borrowed and NULL on failure. True where the ticket is its own. NULL: it
+     * never asks. */
+    bool (*reply)(struct view *view, int64_t ticket, json_t *answer, const struct err_info *info);
     /* Key tables for footer and help, most particular first. Returns how many of the `max` were filled. */
     size_t (*keymaps)(struct view *view, const struct keymap **maps, size_t max);
 };

@@ -6,6 +6,7 @@
 static const struct page_field fields[] = {
     {"site", "site", NULL},
     {"host", "host", NULL},
+    {"mark", "mark", NULL},
     {"CPU", "cpu_pct", NULL},
     {"memory", "mem_used_bytes", "mem_limit_bytes"},
     {"throttled", "throttled_pct", NULL},
@@ -20,6 +21,7 @@ static const struct page_field fields[] = {
     {"image ID", "image_id", NULL},
     {"mounts", "mounts", NULL},
     {"engine", "runtime", NULL},
+    {"run state", "run_state", NULL},
     {0},
 };
 

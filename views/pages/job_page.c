@@ -5,29 +5,23 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "actions/action.h"
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/mem.h"
 #include "tui/chart.h"
 #include "tui/layout.h"
 #include "tui/text.h"
+#include "views/console/jobs.h"
 #include "views/pages/lines.h"
-#include "views/pages/logs.h"
+#include "views/progress.h"
 
-enum { STEP_LINES = 2000, HEAD_ROWS = 5 };
-enum command { JOB_CANCEL = 1, JOB_LOGS };
-
-static const struct key_binding bindings[] = {
-    {'l', JOB_LOGS, "job-logs", "logs", "The log of the site the job is about", 2},
-    {'x', JOB_CANCEL, "job-cancel", "cancel", "Stop the job and undo what it did, as far as that is safe", 3},
-};
-static const struct keymap keymap = KEYMAP("Job", bindings);
+enum { STEP_LINES = 5000, HEAD_ROWS = 6, GAUGE_COLUMNS = 60 };
 
 struct job_page {
     struct view view;
     int64_t job;
     struct text *steps;
-    bool cancelling; /* x was pressed once: it is asked for twice */
     char crumb[48];
 };
 
@@ -76,6 +70,21 @@ static const struct {
     [STEP_UNDONE] = {"!", ROLE_WARNING},
 };
 
+/* Of a running step: how far it is, what it last said, and how long ago. */
+static void add_progress(struct text *text, const struct job_step_record *step, int64_t now_us)
+{
+    char words[PROGRESS_SIZE];
+    if (step->state != STEP_RUNNING)
+        return;
+    if (progress_words(step, words)[0])
+        text_addf(text, ROLE_ACTIVE, "      %s", words);
+    if (step->progress && step->progress[0])
+        text_addf(text, ROLE_ACTIVE, "      %s", step->progress);
+    enum concern concern = progress_alive(step, now_us, words);
+    if (words[0])
+        text_addf(text, concern == CONCERN_ACTIVE ? ROLE_DIM : concern_style(concern), "      %s", words);
+}
+
 static void add_step(struct text *text, const struct job_step_record *step, int64_t now_us)
 {
     bool known = (unsigned)step->state < STEP_STATE_COUNT;
@@ -90,8 +99,7 @@ static void add_step(struct text *text, const struct job_step_record *step, int6
         step->host[0] ? "  on " : "", step->host);
     text_add_pair(text, style, head, step->state == STEP_PENDING ? ROLE_DIM : ROLE_NORMAL, tail);
     free(tail);
-    if (step->state == STEP_RUNNING && step->progress && step->progress[0])
-        text_addf(text, ROLE_ACTIVE, "      %s", step->progress);
+    add_progress(text, step, now_us);
     if (step->outcome && step->outcome[0])
         text_addf(text, step->state == STEP_FAILED ? ROLE_CRITICAL : ROLE_DIM, "      %s", step->outcome);
 }
@@ -109,6 +117,9 @@ static void job_update(struct view *view)
         add_step(page->steps, step, ended ? detail->job.ended_us : now_us);
     if (detail->job.state == JOB_FAILED)
         text_add(page->steps, ROLE_WARNING, "\nThe job failed. l shows the site's log, Esc goes back.");
+    const struct action *action = action_find(detail->job.action);
+    if (detail->job.state == JOB_DONE && action && action->opposite)
+        text_add(page->steps, ROLE_DIM, "\nu takes it back, after showing the plan.");
 }
 
 static void job_wish(struct view *view, struct wish *wish)
@@ -118,10 +129,14 @@ static void job_wish(struct view *view, struct wish *wish)
 
 /* --- drawing --- */
 
-static double done_fraction(const struct job_detail *detail)
+/* Of the bytes of a copy that runs, else of the whole job. */
+static double done_fraction(const struct job_detail *detail, const struct job_step_record *current)
 {
+    double copied = current ? progress_fraction(current) : (double)NAN;
     if (detail->job.state == JOB_DONE)
         return 1;
+    if (!isnan(copied))
+        return copied;
     if (detail->job.progress_pct >= 0)
         return detail->job.progress_pct / 100.0;
     size_t done = 0, count = detail->steps.items.count;
@@ -130,12 +145,27 @@ static double done_fraction(const struct job_detail *detail)
     return count ? (double)done / (double)count : (double)NAN;
 }
 
+/* "step 7 of 14: copy on mosh02, pass 2, 1.2G of 4.0G, 98M/s, 28s left"; a job in the queue says what it waits for. */
+static void draw_current(const struct job_detail *detail, const struct job_step_record *current, struct area row)
+{
+    char words[PROGRESS_SIZE];
+    if (!current) {
+        bool waits = detail->job.state == JOB_PLANNED;
+        area_text(row, 0, 0, ROLE_ACTIVE, waits && !detail->job.message[0] ? "waiting for its turn" : "");
+        return;
+    }
+    progress_words(current, words);
+    area_textf(row, 0, 0, ROLE_ACTIVE, "step %d of %zu: %s%s%s%s%s", current->index + 1, detail->steps.items.count,
+        current->name, current->host[0] ? " on " : "", current->host, words[0] ? ", " : "", words);
+}
+
 static void draw_head(const struct job_page *page, const struct job_detail *detail, struct area area)
 {
     const struct job_record *job = &detail->job;
+    const struct job_step_record *current = progress_current(&detail->steps);
     struct shown_state state = shown_job(job);
     struct freshness freshness = console_freshness(page->view.console);
-    char at[LINES_TIME_SIZE], took[FORMAT_SIZE];
+    char at[LINES_TIME_SIZE], took[FORMAT_SIZE], alive[PROGRESS_SIZE] = "";
     unsigned style = concern_style(state.concern);
     int x = area_textf(area, 0, 0, style | STYLE_BOLD, "%s %s", state.symbol, state.word) + 2;
     x += area_text(area, x, 0, ROLE_TITLE, job->action) + 1;
@@ -144,12 +174,14 @@ static void draw_head(const struct job_page *page, const struct job_detail *deta
         format_duration((job->ended_us ? job->ended_us : freshness.now_us) - job->started_us, took);
     else
         str_copy(took, sizeof took, "–");
-    area_textf(area, 0, 1, ROLE_DIM, "asked by %s at %s, took %s", job->who[0] ? job->who : "?",
-        lines_time(job->created_us, freshness.now_us, at), took);
-    area_textf(area, 0, 2, ROLE_DIM, "reason: %s", job->reason[0] ? job->reason : "none given");
-    area_text(area, 0, 3, style, job->message);
-    gauge_draw(
-        area_sub(area, 0, 0, area.width < 60 ? area.width : 60, area.height), 4, done_fraction(detail), style, "");
+    area_textf(area, 0, 1, ROLE_DIM, "asked by %s at %s, took %s, reason: %s", job->who[0] ? job->who : "?",
+        lines_time(job->created_us, freshness.now_us, at), took, job->reason[0] ? job->reason : "none given");
+    area_text(area, 0, 2, style, job->message);
+    draw_current(detail, current, area_row(area, 3));
+    int gauge = area.width * 3 / 5 < GAUGE_COLUMNS ? area.width * 3 / 5 : GAUGE_COLUMNS;
+    gauge_draw(area_sub(area, 0, 0, gauge, area.height), 4, done_fraction(detail, current), style, "");
+    enum concern concern = current ? progress_alive(current, freshness.now_us, alive) : CONCERN_NONE;
+    area_text(area, gauge + 2, 4, concern == CONCERN_ACTIVE ? ROLE_DIM : concern_style(concern), alive);
 }
 
 static void job_draw(struct view *view, struct area area)
@@ -160,54 +192,23 @@ static void job_draw(struct view *view, struct area area)
         layout_empty(area, ROLE_DIM, detail ? "there is no such job in the store" : "reading the job…");
         return;
     }
-    int head = area.height >= HEAD_ROWS + 4 ? HEAD_ROWS + 1 : area.height >= 3 ? 1 : 0;
+    int head = area.height >= HEAD_ROWS + 4 ? HEAD_ROWS : area.height >= 3 ? 1 : 0;
     draw_head(page, detail, area_sub(area, 0, 0, area.width, head));
     text_draw(page->steps, area_sub(area, 0, head, area.width, area.height - head));
 }
 
 /* --- keys --- */
 
-static void cancel(struct job_page *page, const struct job_detail *detail)
-{
-    struct console *console = page->view.console;
-    if (!detail || shown_job(&detail->job).concern != CONCERN_ACTIVE) {
-        console_say(console, ROLE_DIM, "the job is not running");
-        return;
-    }
-    if (!page->cancelling) {
-        page->cancelling = true;
-        console_say(console, ROLE_WARNING, "x again cancels the job and undoes what it did; any other key does not");
-        return;
-    }
-    json_t *request = json_object();
-    json_put_text(request, "command", "cancel");
-    json_put_i64(request, "job", page->job);
-    (void)console_ask_engine(console, request);
-    console_say(console, ROLE_ACTIVE, "asked the engine to cancel: the steps show what is undone");
-}
-
 static bool job_key(struct view *view, int key)
 {
     struct job_page *page = (struct job_page *)view;
     const struct job_detail *detail = detail_of(page);
-    int command = keymap_command(&keymap, key);
-    if (command == JOB_CANCEL) {
-        cancel(page, detail);
-        return true;
-    }
-    page->cancelling = false;
-    switch (command) {
-    case JOB_LOGS:
-        if (detail && detail->job.site[0]) {
-            struct subject site = subject_of(KIND_SITE, detail->job.site);
-            console_push(view->console, logs_new(view->console, &site));
-        } else {
-            console_say(view->console, ROLE_DIM, "the job is about no site");
-        }
-        return true;
-    default:
+    int command = keymap_command(&job_keymap, key);
+    if (!command)
         return text_key(page->steps, key);
-    }
+    if (detail && detail->found)
+        job_command(view->console, command, &detail->job);
+    return true;
 }
 
 static size_t job_keymaps(struct view *view, const struct keymap **maps, size_t max)
@@ -215,7 +216,7 @@ static size_t job_keymaps(struct view *view, const struct keymap **maps, size_t 
     (void)view;
     if (max < 2)
         return 0;
-    maps[0] = &keymap;
+    maps[0] = &job_keymap;
     maps[1] = &text_keymap;
     return 2;
 }

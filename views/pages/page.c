@@ -239,13 +239,37 @@ static size_t page_marked(struct view *view)
     return page->children ? table_mark_count(page->children) : 0;
 }
 
+struct marked_child {
+    enum object_kind kind;
+    void (*each)(void *context, const struct subject *subject);
+    void *context;
+};
+
+static void tell_marked(void *context, const char *id)
+{
+    struct marked_child *child = context;
+    struct subject subject = subject_of(child->kind, id);
+    child->each(child->context, &subject);
+}
+
+static void page_each_marked(
+    struct view *view, void (*each)(void *context, const struct subject *subject), void *context)
+{
+    struct page *page = (struct page *)view;
+    struct marked_child child = {.kind = rows_object_kind(page->screen->children), .each = each, .context = context};
+    if (page->children)
+        table_each_target(page->children, tell_marked, &child);
+}
+
 static size_t page_keymaps(struct view *view, const struct keymap **maps, size_t max)
 {
     struct page *page = (struct page *)view;
+    struct subject selected;
     if (max < 3)
         return 0;
     maps[0] = &page_keymap;
-    maps[1] = objects_keymap();
+    (void)page_selected(view, &selected);
+    maps[1] = objects_keymap(view->console, &selected);
     maps[2] = focused(page)->kind == PANE_CHILDREN ? &table_keymap : &text_keymap;
     return 3;
 }
@@ -263,5 +287,6 @@ static const struct view_ops page_ops = {
     .selected = page_selected,
     .why = page_why,
     .marked = page_marked,
+    .each_marked = page_each_marked,
     .keymaps = page_keymaps,
 };

@@ -6,6 +6,10 @@
 static const struct page_field fields[] = {
     {"drift", "drift", NULL},
     {"host", "host", NULL},
+    {"mark", "mark", NULL},
+    {"by job", "mark_job", NULL},
+    {"copy kept on", "kept_host", NULL},
+    {"removed", "kept_until", NULL},
     {"CPU", "cpu_pct", NULL},
     {"memory", "mem_used_bytes", "mem_limit_bytes"},
     {"containers", "containers_running", "containers"},

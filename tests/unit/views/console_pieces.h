@@ -96,15 +96,17 @@ static inline void add_step(struct job_step_list *steps, const char *command, en
 }
 
 /* The job in the list and, where its page is open, its detail. */
-static inline void stage_show_job(struct stage *stage, enum job_state job_state)
+static inline void stage_show_other_job(struct stage *stage, const char *action, enum job_state job_state)
 {
     struct picture fresh = {0};
     struct job_detail *detail = xcalloc(1, sizeof *detail);
     fresh.jobs = xcalloc(1, sizeof *fresh.jobs);
-    vec_push(&fresh.jobs->items, some_job(job_state));
+    struct job_record job = some_job(job_state);
+    str_copy(job.action, sizeof job.action, action);
+    vec_push(&fresh.jobs->items, job);
     detail->id = 7;
     detail->found = true;
-    detail->job = some_job(job_state);
+    detail->job = job;
     add_step(&detail->steps, "take the lease", STEP_DONE);
     add_step(&detail->steps, "restart the containers, grace 10 s", STEP_DONE);
     add_step(&detail->steps, "wait until the site is well", job_state == JOB_FAILED ? STEP_FAILED : STEP_RUNNING);
@@ -112,6 +114,91 @@ static inline void stage_show_job(struct stage *stage, enum job_state job_state)
     fresh.job = detail;
     console_update(stage->console, &fresh);
     picture_clear(&fresh);
+}
+
+static inline void stage_show_job(struct stage *stage, enum job_state job_state)
+{
+    stage_show_other_job(stage, "restart", job_state);
+}
+
+static inline json_t *some_targets(void)
+{
+    return json_pack("{s:[{s:s,s:b,s:[s,s]},{s:s,s:b,s:[s]},{s:s,s:b,s:[s]}]}", "targets", "host", "host04", "fits",
+        true, "reasons", "2.1 GiB free of memory, needs 128 MiB", "evil \x1b[2J", "host", "host01", "fits", true,
+        "reasons", "1.0 GiB free of memory", "host", "host02", "fits", false, "reasons", "host02 is down since 03:12");
+}
+
+static inline json_t *a_move(void)
+{
+    return json_pack("{s:{s:s,s:s,s:[s],s:[{},{}],s:i,s:s},s:s,s:[s]}", "plan", "action", "migrate", "object",
+        "bakery0005.example", "warnings", "PID 1 ignores SIGTERM", "steps", "cut_ms", 2400, "loses",
+        "Nothing that was acknowledged is lost.", "text",
+        "migrate bakery0005.example from host03 to host04\n\n 1. host03: take the lease\n      undo: release it\n 2. "
+        "host04: "
+        "take the lease\n\nVisitors are cut off for about 2.4s: as in job 3.\n\nNothing that was acknowledged is "
+        "lost.\n\nWarnings:\n  ! PID 1 ignores SIGTERM\n",
+        "expect", "0123456789ab");
+}
+
+static inline struct snapshot *fleet_in_trouble(void)
+{
+    struct snapshot *snapshot = synthetic_snapshot(&small_fleet);
+    snapshot->sites[3].status = SITE_CONFLICT;
+    snapshot->sites[4].status = SITE_QUARANTINED;
+    snapshot->sites[4].mark = MARK_QUARANTINED;
+    snapshot->sites[4].mark_since_us = NOW_US - 3 * 3600 * USEC_PER_SEC;
+    for (int i = 3; i < 5; i++)
+        snapshot->sites[i].seen_us = NOW_US;
+    return snapshot;
+}
+
+/* A move in the middle of copying, 20 s after it last said anything. */
+static inline void stage_show_copying(struct stage *stage)
+{
+    struct picture fresh = {0};
+    struct job_detail *detail = xcalloc(1, sizeof *detail);
+    struct job_record job = some_job(JOB_RUNNING), waiting = some_job(JOB_PLANNED);
+    str_copy(job.action, sizeof job.action, "migrate");
+    str_copy(job.message, sizeof job.message, "copy: volume data");
+    str_copy(job.reason, sizeof job.reason, "host02 is full");
+    waiting.id = 8;
+    waiting.started_us = waiting.ended_us = 0;
+    str_copy(waiting.message, sizeof waiting.message, "waits for job 7");
+    fresh.jobs = xcalloc(1, sizeof *fresh.jobs);
+    vec_push(&fresh.jobs->items, waiting);
+    vec_push(&fresh.jobs->items, job);
+    detail->id = 7;
+    detail->found = true;
+    detail->job = job;
+    add_step(&detail->steps, "take the lease of garden0000.example", STEP_DONE);
+    add_step(&detail->steps, "copy volume data to host04, 2.1G", STEP_RUNNING);
+    add_step(&detail->steps, "stop garden0000.example", STEP_PENDING);
+    struct job_step_record *step = &detail->steps.items.items[1];
+    str_copy(step->name, sizeof step->name, "copy");
+    str_copy(step->host, sizeof step->host, "host02");
+    step->started_us = NOW_US - 90 * USEC_PER_SEC;
+    step->alive_us = NOW_US - 20 * USEC_PER_SEC;
+    step->pass = 2;
+    step->done_bytes = INT64_C(640) << 20;
+    step->total_bytes = INT64_C(2100) << 20;
+    step->bytes_s = INT64_C(31) << 20;
+    fresh.job = detail;
+    console_update(stage->console, &fresh);
+    picture_clear(&fresh);
+}
+
+static inline json_t *a_conflict(void)
+{
+    return json_pack(
+        "{s:[{s:s,s:b,s:s,s:i,s:[s]},{s:s,s:b,s:s,s:i,s:[s]},{s:s,s:b,s:s,s:s,s:I,s:I},{s:s,s:b,s:s},{s:s,s:b,s:s}],"
+        "s:s,s:[s,s]}",
+        "hosts", "host", "host03", "answered", 1, "state", "active", "running", 1, "containers", "garden-web", "host",
+        "host04", "answered", 1, "state", "active", "running", 0, "containers", "garden-web", "host", "host05",
+        "answered", 1, "state", "kept", "job", "a1b2.7", "since_us", (json_int_t)(NOW_US - 7200 * USEC_PER_SEC),
+        "until_us", (json_int_t)(NOW_US + 2 * 86400 * USEC_PER_SEC), "host", "host02", "answered", 0, "why",
+        "no answer within 5 s", "host", "host01", "answered", 1, "state", "absent", "verdict",
+        "conflict: two startable copies on host03 and host04", "way_out", "dogwatch stop garden --to host04",
+        "dogwatch stop garden --to host03");
 }
 
 #endif

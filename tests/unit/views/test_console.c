@@ -244,11 +244,38 @@ static void marked_rows_are_not_mistaken_for_the_selected_one(void **state)
 {
     (void)state;
     struct stage *stage = started(80, 24);
-    stage_keys(stage, "Space Space R");
+    stage_keys(stage, "Space Space m");
     assert_int_equal(stage->ticket, 0);
-    assert_shows(stage, "2 rows are marked");
-    stage_keys(stage, "Esc R");
+    assert_shows(stage, "2 rows are marked, but migrate takes one at a time");
+    stage_keys(stage, "Esc m");
     assert_true(stage->ticket > 0);
+    stage_free(stage);
+}
+
+/* Frozen when the dialog opens: marks that are gone by then change nothing. */
+static void marked_sites_are_restarted_together(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_keys(stage, "Space Space Space R");
+    assert_shows(stage, "Restart 3 sites");
+    stage_answer(stage, a_plan());
+    stage_keys(stage, "y");
+    assert_string_equal(json_get_text(stage->asked, "command"), "run");
+    const json_t *more = json_object_get(json_object_get(stage->asked, "options"), "more");
+    assert_int_equal(json_array_size(more), 2);
+    assert_string_not_equal(json_get_text(stage->asked, "object"), json_string_value(json_array_get(more, 0)));
+    stage_free(stage);
+}
+
+/* Two containers of one site are one site. */
+static void marked_containers_of_one_site_are_one_object(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_keys(stage, "2 / l i b r a r y 0 0 0 3 Enter Enter Space Space R");
+    assert_string_equal(json_get_text(stage->asked, "command"), "plan");
+    assert_null(json_object_get(stage->asked, "options"));
     stage_free(stage);
 }
 
@@ -259,7 +286,7 @@ static void reason_goes_with_the_job(void **state)
     stage_keys(stage, "R");
     stage_answer(stage, a_plan());
     stage_keys(stage, "r y e s Enter");
-    assert_shows(stage, "Reason: yes");
+    assert_shows(stage, "reason: yes");
     assert_string_equal(json_get_text(stage->asked, "command"), "plan"); /* a typed y is no answer */
     stage_keys(stage, "y");
     assert_string_equal(json_get_text(stage->asked, "reason"), "yes");
@@ -334,27 +361,187 @@ static void container_row_restarts_its_site(void **state)
     stage_free(stage);
 }
 
-static void host_row_cannot_be_restarted_and_says_why(void **state)
+static void host_row_is_restarted_as_a_whole_and_not_moved(void **state)
 {
     (void)state;
     struct stage *stage = started(80, 24);
-    stage_keys(stage, "1 R");
+    struct subject selected;
+    stage_keys(stage, "1 m");
     assert_int_equal(stage->ticket, 0);
-    assert_shows(stage, "restart is for sites");
+    assert_shows(stage, "migrate is for sites");
+    assert_true(console_top(stage->console)->ops->selected(console_top(stage->console), &selected));
+    stage_keys(stage, "R");
+    assert_string_equal(json_get_text(stage->asked, "command"), "plan");
+    assert_string_equal(json_get_text(stage->asked, "object"), selected.key);
     stage_free(stage);
 }
 
-static void cancel_is_asked_twice(void **state)
+/* --- moving --- */
+
+static void moving_asks_where_to_then_shows_the_plan_then_wants_the_name(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_keys(stage, "m");
+    assert_string_equal(json_get_text(stage->asked, "command"), "targets");
+    stage_answer(stage, some_targets());
+    assert_shows(stage, "2.1 GiB free of memory, needs 128 MiB");
+    stage_keys(stage, "h o s t 0 1 Enter");
+    assert_string_equal(json_get_text(stage->asked, "command"), "plan");
+    assert_string_equal(json_get_text(json_object_get(stage->asked, "options"), "to"), "host01");
+    stage_answer(stage, a_move());
+    assert_shows(stage, "1 warning, 2 steps, visitors cut off about 2.4s");
+    assert_shows(stage, "PID 1 ignores SIGTERM");
+    stage_keys(stage, "y Enter");
+    assert_shows(stage, "not that name: nothing was done");
+    stage_keys(stage, "C-u Enter");
+    assert_string_equal(json_get_text(stage->asked, "command"), "plan");
+    stage_keys(stage, "Tab f u l l Enter");
+    assert_shows(stage, "reason: full");
+    stage_keys(stage, "b a k e r y 0 0 0 5 . e x a m p l e Enter");
+    assert_string_equal(json_get_text(stage->asked, "command"), "run");
+    assert_string_equal(json_get_text(json_object_get(stage->asked, "options"), "to"), "host01");
+    assert_string_equal(json_get_text(stage->asked, "reason"), "full");
+    stage_free(stage);
+}
+
+static void a_target_that_cannot_take_the_site_is_not_chosen(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_keys(stage, "m");
+    stage_answer(stage, some_targets());
+    stage_keys(stage, "Down Down Enter");
+    assert_string_equal(json_get_text(stage->asked, "command"), "targets");
+    assert_shows(stage, "that host cannot take it");
+    assert_shows(stage, "host02 is down since 03:12");
+    stage_keys(stage, "Up Enter");
+    assert_string_equal(json_get_text(json_object_get(stage->asked, "options"), "to"), "host01");
+    stage_keys(stage, "Esc");
+    assert_hides(stage, "Migrate bakery0005.example: where to?"); /* the plan was under way: left altogether */
+    stage_free(stage);
+}
+
+/* However small the terminal, the question and what was typed can be read. */
+static void the_plan_screen_works_in_the_smallest_terminal(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{40, 10}, {20, 5}, {140, 45}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct stage *stage = started(sizes[i][0], sizes[i][1]);
+        stage_keys(stage, "m");
+        stage_answer(stage, some_targets());
+        stage_keys(stage, "Enter");
+        stage_answer(stage, a_move());
+        stage_keys(stage, "b a k e");
+        assert_shows(stage, "> bake");
+        stage_keys(stage, "PgDn PgDn Up");
+        assert_shows(stage, "> bake");
+        stage_free(stage);
+    }
+}
+
+/* --- states nobody is to overlook --- */
+
+static void conflict_is_first_and_said_on_every_screen(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    struct subject selected;
+    stage_show(stage, fleet_in_trouble());
+    stage_keys(stage, "g");
+    assert_true(console_top(stage->console)->ops->selected(console_top(stage->console), &selected));
+    assert_string_equal(selected.key, fleet_in_trouble()->sites[3].name);
+    assert_shows(stage, "CONFLICT");
+    static const char *const screens[] = {"1", "2", "3", "4", "5", "6", "?"};
+    for (size_t i = 0; i < sizeof screens / sizeof *screens; i++) {
+        stage_keys(stage, screens[i]);
+        assert_shows(stage, "‡");
+    }
+    stage_free(stage);
+}
+
+static void quarantined_site_refuses_before_any_dialog(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_show(stage, fleet_in_trouble());
+    stage_keys(stage, "g j");
+    assert_shows(stage, "quarantined: nothing in or out for 3h");
+    stage_keys(stage, "R");
+    assert_int_equal(stage->ticket, 0);
+    assert_shows(stage, "is quarantined: restart is refused; I releases it");
+    stage_keys(stage, "I");
+    assert_string_equal(json_get_text(stage->asked, "action"), "release");
+    stage_free(stage);
+}
+
+static void where_is_asked_of_the_hosts_and_shown(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_keys(stage, "W");
+    assert_string_equal(json_get_text(stage->asked, "command"), "where");
+    assert_shows(stage, "asking every host now");
+    stage_answer(
+        stage, json_pack("{s:[{s:s,s:b,s:s,s:i},{s:s,s:b,s:s}],s:s,s:[s]}", "hosts", "host", "host03", "answered", true,
+                   "state", "active", "running", 2, "host", "host04", "answered", false, "why", "no answer \x1b[2J",
+                   "verdict", "active on host03", "way_out", "dogwatch site where x"));
+    assert_shows(stage, "active on host03");
+    assert_shows(stage, "no answer");
+    assert_shows(stage, "dogwatch site where x");
+    stage_keys(stage, "Esc");
+    assert_hides(stage, "active on host03");
+    stage_free(stage);
+}
+
+/* --- jobs --- */
+
+static void cancel_is_asked_before_it_is_done(void **state)
 {
     (void)state;
     struct stage *stage = started(80, 24);
     stage_show_job(stage, JOB_RUNNING);
     stage_keys(stage, "5 Enter");
     stage_show_job(stage, JOB_RUNNING);
-    stage_keys(stage, "x j x");
+    stage_keys(stage, "c Enter x");
     assert_int_equal(stage->ticket, 0);
-    stage_keys(stage, "x");
+    stage_keys(stage, "c y");
     assert_string_equal(json_get_text(stage->asked, "command"), "cancel");
+    stage_free(stage);
+}
+
+static void a_done_job_is_undone_through_its_plan(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_show_job(stage, JOB_RUNNING);
+    stage_keys(stage, "5 u");
+    assert_shows(stage, "job 7 is not over");
+    stage_show_job(stage, JOB_DONE);
+    stage_keys(stage, "u"); /* a restart leaves nothing to take back */
+    assert_int_equal(stage->ticket, 0);
+    assert_shows(stage, "there is nothing to take back");
+    stage_show_other_job(stage, "migrate", JOB_DONE);
+    stage_keys(stage, "u");
+    assert_string_equal(json_get_text(stage->asked, "command"), "plan");
+    assert_string_equal(json_get_text(stage->asked, "action"), "undo");
+    assert_string_equal(json_get_text(stage->asked, "object"), "7");
+    stage_answer(stage, a_move());
+    stage_keys(stage, "b a k e r y 0 0 0 5 . e x a m p l e Enter");
+    assert_string_equal(json_get_text(stage->asked, "command"), "run");
+    assert_string_equal(json_get_text(stage->asked, "action"), "undo");
+    stage_free(stage);
+}
+
+/* What x, s and i would do to a site must not happen to the site of whatever job is selected. */
+static void keys_for_sites_do_nothing_on_the_list_of_jobs(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_show_job(stage, JOB_DONE);
+    stage_keys(stage, "5 x i m R s");
+    assert_int_equal(stage->ticket, 0);
     stage_free(stage);
 }
 
@@ -513,8 +700,18 @@ int main(void)
         cmocka_unit_test(late_plan_for_a_closed_dialog_is_ignored),
         cmocka_unit_test(refusal_of_the_engine_is_shown),
         cmocka_unit_test(container_row_restarts_its_site),
-        cmocka_unit_test(host_row_cannot_be_restarted_and_says_why),
-        cmocka_unit_test(cancel_is_asked_twice),
+        cmocka_unit_test(host_row_is_restarted_as_a_whole_and_not_moved),
+        cmocka_unit_test(cancel_is_asked_before_it_is_done),
+        cmocka_unit_test(marked_sites_are_restarted_together),
+        cmocka_unit_test(marked_containers_of_one_site_are_one_object),
+        cmocka_unit_test(moving_asks_where_to_then_shows_the_plan_then_wants_the_name),
+        cmocka_unit_test(a_target_that_cannot_take_the_site_is_not_chosen),
+        cmocka_unit_test(the_plan_screen_works_in_the_smallest_terminal),
+        cmocka_unit_test(conflict_is_first_and_said_on_every_screen),
+        cmocka_unit_test(quarantined_site_refuses_before_any_dialog),
+        cmocka_unit_test(where_is_asked_of_the_hosts_and_shown),
+        cmocka_unit_test(a_done_job_is_undone_through_its_plan),
+        cmocka_unit_test(keys_for_sites_do_nothing_on_the_list_of_jobs),
         cmocka_unit_test(job_that_ends_elsewhere_is_told_of),
         cmocka_unit_test(silent_engine_is_loud_and_makes_everything_unknown),
         cmocka_unit_test(unreadable_store_is_told_of),

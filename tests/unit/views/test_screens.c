@@ -52,9 +52,86 @@ static struct stage *open_screen(const struct screen *screen, int width, int hei
     return stage;
 }
 
+/* --- scenes: what needs answers of the engine, or trouble --- */
+
+static void sites_in_trouble(struct stage *stage)
+{
+    stage_show(stage, fleet_in_trouble());
+    stage_keys(stage, "g j");
+}
+
+static void quarantined_site(struct stage *stage)
+{
+    sites_in_trouble(stage);
+    stage_keys(stage, "Enter");
+}
+
+static void choice_of_a_target(struct stage *stage)
+{
+    stage_keys(stage, "m");
+    stage_answer(stage, some_targets());
+    stage_keys(stage, "Down");
+}
+
+static void plan_of_a_move(struct stage *stage)
+{
+    choice_of_a_target(stage);
+    stage_keys(stage, "Enter");
+    stage_answer(stage, a_move());
+    stage_keys(stage, "b a k e");
+}
+
+static void copying(struct stage *stage)
+{
+    stage_show_copying(stage);
+    stage_keys(stage, "5 j Enter");
+    stage_show_copying(stage);
+}
+
+static void jobs_in_a_queue(struct stage *stage)
+{
+    stage_show_copying(stage);
+    stage_keys(stage, "5");
+}
+
+static void where_in_conflict(struct stage *stage)
+{
+    stage_keys(stage, "W");
+    stage_answer(stage, a_conflict());
+}
+
+static const struct scene {
+    const char *name;
+    void (*play)(struct stage *stage);
+} scenes[] = {
+    {"trouble", sites_in_trouble},
+    {"quarantined", quarantined_site},
+    {"targets", choice_of_a_target},
+    {"plan", plan_of_a_move},
+    {"copying", copying},
+    {"queue", jobs_in_a_queue},
+    {"where", where_in_conflict},
+};
+enum { SCENES = sizeof scenes / sizeof *scenes };
+
+static struct stage *open_scene(const struct scene *scene, int width, int height)
+{
+    struct stage *stage = stage_new(width, height);
+    stage_show(stage, synthetic_snapshot(&small_fleet));
+    scene->play(stage);
+    return stage;
+}
+
 static void check_goldens(int width, int height)
 {
     int wrong = 0;
+    for (size_t i = 0; i < SCENES; i++) {
+        char path[128];
+        struct stage *stage = open_scene(&scenes[i], width, height);
+        str_format(path, sizeof path, "tests/unit/views/golden/%s-%dx%d.txt", scenes[i].name, width, height);
+        wrong += !golden_matches(path, stage_text(stage));
+        stage_free(stage);
+    }
     for (size_t i = 0; i < SCREENS; i++) {
         char path[128];
         struct stage *stage = open_screen(&screens[i], width, height);
@@ -82,8 +159,8 @@ static void every_screen_survives_every_size(void **state)
     (void)state;
     static const int widths[] = {1, 2, 7, 20, 33, 59, 60, 80, 109, 110, 140, 300},
                      heights[] = {1, 2, 3, 4, 5, 6, 9, 12, 16, 24, 26, 45, 100};
-    for (size_t i = 0; i < SCREENS; i++) {
-        struct stage *stage = open_screen(&screens[i], 80, 24);
+    for (size_t i = 0; i < SCREENS + SCENES; i++) {
+        struct stage *stage = i < SCREENS ? open_screen(&screens[i], 80, 24) : open_scene(&scenes[i - SCREENS], 80, 24);
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
             for (size_t h = 0; h < sizeof heights / sizeof *heights; h++) {
                 cells_resize(stage->cells, widths[w], heights[h]);
@@ -201,16 +278,14 @@ static void smallest_glyphs_are_ascii(void **state)
 static void signs_of_states_differ_in_ascii_too(void **state)
 {
     (void)state;
-    static const enum concern concerns[] = {
-        CONCERN_NONE, CONCERN_OK, CONCERN_ACTIVE, CONCERN_UNKNOWN, CONCERN_WARNING, CONCERN_CRITICAL};
-    char seen[sizeof concerns / sizeof *concerns + 1] = "";
+    char seen[CONCERN_COUNT + 1] = "";
     struct cells *cells = cells_new(10, 1);
     cells_set_glyphs(cells, GLYPHS_ASCII);
-    for (size_t i = 0; i < sizeof concerns / sizeof *concerns; i++) {
+    for (int concern = 0; concern < CONCERN_COUNT; concern++) {
         cells_clear(cells);
-        area_text(cells_area(cells), 0, 0, ROLE_NORMAL, concern_symbol(concerns[i]));
+        area_text(cells_area(cells), 0, 0, ROLE_NORMAL, concern_symbol((enum concern)concern));
         assert_null(strchr(seen, cells_at(cells, 0, 0)->text[0]));
-        seen[i] = cells_at(cells, 0, 0)->text[0];
+        seen[concern] = cells_at(cells, 0, 0)->text[0];
     }
     cells_free(cells);
 }

@@ -1,0 +1,13 @@
+/* What can be done with a job, on the list of jobs and on a job's own page. Drawing thread only. */
+#ifndef VIEWS_CONSOLE_JOBS_H
+#define VIEWS_CONSOLE_JOBS_H
+
+#include "views/console/core.h"
+
+enum job_command { JOB_UNDO = 1, JOB_CANCEL, JOB_LOGS };
+extern const struct keymap job_keymap;
+
+/* Do it, or say why it cannot be done. */
+void job_command(struct console *console, int command, const struct job_record *job);
+
+#endif
