@@ -36,6 +36,9 @@ static const struct subcommand subcommands[] = {
     {"log", log_main, "search and follow log lines"},
     {"jobs", jobs_main, "list jobs"},
     {"job", job_main, "show one job, or follow it"},
+    {"undo", undo_main, "take back what a finished job did"},
+    {"cancel", cancel_main, "make a running job undo what it did and stop"},
+    {"site", site_main, "ask every host where a site really is"},
     {"host", host_command_main, "add, list, test, trust or remove hosts"},
     {"check", check_main, "check the fleet files"},
     {"audit", audit_main, "verify the record of who did what"},
@@ -66,7 +69,8 @@ static int help_main(int argc, char **argv)
             printf("  %-14s %s\n", subcommands[i].name, subcommands[i].summary);
     puts("\nactions:");
     for (const struct action *action = action_first(); action; action = action_next(action))
-        printf("  %-14s %s\n", action->name, action->help);
+        if (!action->is_internal)
+            printf("  %-14s %s\n", action->name, action->help);
     puts("\nEach command explains itself with --help.");
     return 0;
 }
@@ -91,7 +95,8 @@ static int unknown_subcommand(const char *name)
         names[count++] = subcommands[i].name;
     for (const struct action *action = action_first(); action && count < SUBCOMMAND_COUNT + 32;
          action = action_next(action))
-        names[count++] = action->name;
+        if (!action->is_internal)
+            names[count++] = action->name;
     const char *nearest = name_nearest(name, names, count);
     struct err_info info;
     err_set(&info, ERR_INVALID, "unknown command \"%s\"%s%s%s; `dogwatch help` lists them all", name,

@@ -19,16 +19,22 @@ enum err job_view_read(struct store_reader *reader, int64_t id, struct job_view 
 void job_view_free(struct job_view *view);
 
 bool job_has_ended(enum job_state state);
+/* The command that takes a done job back; false and "" where there is none. */
+#define JOB_UNDO_SIZE 48
+bool job_undo_command(const struct job_record *job, char out[JOB_UNDO_SIZE]);
+
 int job_exit_status(enum job_state state); /* 0 done, 1 ended otherwise */
 
-/* {"job","state","action","object",…,"steps":[…]}: docs/jobs.md. A new reference. */
+/* The object of docs/jobs.md "JSON of a job". A new reference. */
 json_t *job_view_json(const struct job_view *view);
 
 /* The whole job, for a person; texts are sanitised. */
 void job_view_print(const struct job_view *view, FILE *out);
 
-/* Print each change as it is committed until the job ended (nothing is printed where `quiet`); *view is its last state.
- */
-enum err job_follow(struct store_reader *reader, int64_t id, bool quiet, struct job_view *view, struct err_info *info);
+/* The pieces of that, for what is printed as it happens. */
+void job_print_head(const struct job_record *job, FILE *out);
+void job_print_step(const struct job_step_record *step, FILE *out);
+void job_print_end(const struct job_record *job, FILE *out);
+void job_print_note(const char *text, FILE *out); /* below the step it is about */
 
 #endif

@@ -10,7 +10,8 @@
 #include "base/paths.h"
 #include "base/sanitize.h"
 #include "engine/client.h"
-#include "engine/job_print.h"
+#include "engine/job_follow.h"
+#include "engine/verb.h"
 #include "engine/verb_main.h"
 #include "store/audit.h"
 
@@ -87,48 +88,68 @@ int jobs_main(int argc, char **argv)
 
 /* --- one job ------------------------------------------------------------------------------------------------------ */
 
-static enum err cancel_job(const struct cli *cli, int64_t id, struct err_info *info)
+struct job_options {
+    bool follow, cancel, json;
+};
+
+static enum err cancel_job(const char *state_dir, int64_t id, struct err_info *info)
 {
     json_t *answer, *request = json_object();
-    char *state_dir = paths_state_dir(cli->state_dir);
     json_put_text(request, "command", "cancel");
     json_put_i64(request, "job", id);
     enum err result = client_ask(state_dir, request, &answer, info);
     if (result == ERR_OK)
         fprintf(stderr, "job %" PRId64 " is asked to stop at a safe place\n", id);
     json_decref(answer);
-    free(state_dir);
     return result;
 }
 
-struct job_options {
-    bool follow, cancel, json;
-};
-
-static enum err show_job(
-    const struct cli *cli, int64_t id, const struct job_options *options, int *status, struct err_info *info)
+static enum err read_job(
+    const char *state_dir, int64_t id, const struct job_options *options, struct job_view *view, struct err_info *info)
 {
     struct store_reader *reader = NULL;
-    struct job_view view = {0};
-    enum err result = options->cancel ? cancel_job(cli, id, info) : ERR_OK;
+    enum err result = options->cancel ? cancel_job(state_dir, id, info) : ERR_OK;
     if (result == ERR_OK)
-        result = open_store(cli, &reader, info);
+        result = store_reader_open(state_dir, &reader, info);
     if (result == ERR_OK)
-        result = options->follow ? job_follow(reader, id, options->json, &view, info)
-                                 : job_view_read(reader, id, &view, info);
-    if (result == ERR_OK && options->json) {
-        json_t *value = job_view_json(&view);
-        json_dumpf(value, stdout, JSON_COMPACT);
-        putchar('\n');
-        json_decref(value);
-    } else if (result == ERR_OK && !options->follow) {
-        job_view_print(&view, stdout);
-    }
-    if (result == ERR_OK && job_has_ended(view.job.state))
-        *status = job_exit_status(view.job.state);
-    job_view_free(&view);
+        result = options->follow ? job_follow(reader, state_dir, id, options->json, view, info)
+                                 : job_view_read(reader, id, view, info);
     store_reader_close(reader);
     return result;
+}
+
+/* Returns the exit status. */
+static int show_job(const struct cli *cli, const struct job_options *options)
+{
+    struct job_view view = {0};
+    struct err_info info = {0};
+    int64_t id = 0;
+    if (!str_to_i64(cli->words[0], 1, INT64_MAX, &id)) {
+        err_set(&info, ERR_INVALID, "\"%s\" is no job number; `dogwatch jobs` lists them", cli->words[0]);
+        return cli_fail(&info);
+    }
+    char *state_dir = paths_state_dir(cli->state_dir);
+    enum err result = read_job(state_dir, id, options, &view, &info);
+    if (result == ERR_OK && options->json)
+        verb_print_json(job_view_json(&view));
+    else if (result == ERR_OK && !options->follow && !options->cancel)
+        job_view_print(&view, stdout);
+    int status = result != ERR_OK ? verb_fail(result, &info)
+                 : job_has_ended(view.job.state) && !(options->cancel && !options->follow)
+                     ? job_exit_status(view.job.state)
+                     : 0;
+    job_view_free(&view);
+    free(state_dir);
+    return status;
+}
+
+static int parse_job(struct cli *cli, struct job_options *wanted, int argc, char **argv)
+{
+    struct err_info info = {0};
+    enum err result = cli_parse(cli, argc, argv, &info);
+    int status = result != ERR_OK ? cli_fail(&info) : cli->help ? 0 : show_job(cli, wanted);
+    cli_free(cli);
+    return status;
 }
 
 int job_main(int argc, char **argv)
@@ -145,18 +166,23 @@ int job_main(int argc, char **argv)
         .options = options,
         .min_words = 1,
         .max_words = 1};
-    struct err_info info = {0};
-    int status = 0;
-    int64_t id = 0;
-    enum err result = cli_parse(&cli, argc, argv, &info);
-    if (result == ERR_OK && !cli.help) {
-        if (!str_to_i64(cli.words[0], 1, INT64_MAX, &id))
-            result = err_set(&info, ERR_INVALID, "\"%s\" is no job number; `dogwatch jobs` lists them", cli.words[0]);
-        else
-            result = show_job(&cli, id, &wanted, &status, &info);
-    }
-    cli_free(&cli);
-    return result == ERR_OK ? status : cli_fail(&info);
+    return parse_job(&cli, &wanted, argc, argv);
+}
+
+int cancel_main(int argc, char **argv)
+{
+    struct job_options wanted = {.cancel = true};
+    const struct cli_option options[] = {
+        {"wait", NULL, "show what is undone, to the end; exit 1, as the job was not done", NULL, &wanted.follow},
+        {"json", NULL, "print the job as a JSON object", NULL, &wanted.json},
+        {0},
+    };
+    struct cli cli = {.usage = "dogwatch cancel JOB [OPTION…]",
+        .summary = "Ask a running or waiting job to undo what it did and stop at a safe place.",
+        .options = options,
+        .min_words = 1,
+        .max_words = 1};
+    return parse_job(&cli, &wanted, argc, argv);
 }
 
 /* --- audit -------------------------------------------------------------------------------------------------------- */

@@ -1,225 +1,154 @@
-/* `dogwatch restart SITE` and every other action on the command line: the plan comes from the engine, is shown,
- * confirmed as its risk asks for, and run as the very thing that was shown (its IDs go along). The engine is started
- * where none is alive. One thread. */
+/* `dogwatch restart SITE` and every other action on the command line: which words and options there are comes from the
+ * table of actions. `undo` and `cancel` take the number of a job. One thread. */
 #include "engine/verb_main.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "actions/action.h"
 #include "base/cli.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/mem.h"
 #include "base/paths.h"
-#include "base/sanitize.h"
-#include "engine/client.h"
-#include "engine/job_print.h"
-#include "engine/spawn.h"
+#include "engine/verb.h"
 
-#define ANSWER_BYTES 512
-#define FIRST_REPORTS_US (15 * USEC_PER_SEC)
-#define ASK_AGAIN_MS 100
-#define PLAN_TIMEOUT_US (INT64_C(120) * 1000000)
+enum { OPTIONS_MAX = 16 };
 
-struct verb {
-    const struct action *action;
-    const char *object, *reason;
-    bool dry_run, yes, wait, json;
-    char *fleet_dir, *state_dir;
-    struct client *client;
+/* Texts of options as they stand on the line, before they are understood. */
+struct given {
+    const char *host, *limit, *keep;
 };
 
-static json_t *new_request(const struct verb *verb, const char *command)
+static size_t add_common(struct cli_option *options, struct verb *verb)
 {
-    json_t *request = json_object();
-    json_put_text(request, "command", command);
-    json_put_text(request, "action", verb->action->name);
-    json_put_text(request, "object", verb->object);
-    return request;
+    const struct cli_option common[] = {
+        {"dry-run", NULL, "show the plan and change nothing", NULL, &verb->dry_run},
+        {"yes", NULL, "do not ask", NULL, &verb->yes},
+        {"reason", "TEXT", "why, for the job and the audit trail", &verb->reason, NULL},
+        {"wait", NULL, "follow the job to its end; exit 0 where it is done, 1 where it failed", NULL, &verb->wait},
+        {"json", NULL, "print the job (with --dry-run: the plan) as JSON", NULL, &verb->json},
+    };
+    memcpy(options, common, sizeof common);
+    return sizeof common / sizeof *common;
 }
 
-static void print_json(json_t *value)
+static size_t add_target(struct cli_option *options, struct verb *verb, struct given *given)
 {
-    json_dumpf(value, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(value);
+    const struct cli_option target[] = {
+        {"to", "HOST", "where to; without it the best host, and the plan says why", &verb->to, NULL},
+        {"targets", NULL, "only list where it could go, best first, and why", NULL, &verb->targets},
+        {"limit", "RATE", "copy no faster than that a second: 500K, 10M", &given->limit, NULL},
+        {"keep", "TIME", "how long the old copy is kept: 12h, 3d (3d)", &given->keep, NULL},
+        {"through-console", NULL, "copy by way of this machine, also where the hosts may reach one another", NULL,
+            &verb->through_console},
+    };
+    memcpy(options, target, sizeof target);
+    return sizeof target / sizeof *target;
 }
 
-/* Lines, each sanitised. */
-static void print_text(const char *text, FILE *out)
+static void make_options(struct cli_option options[OPTIONS_MAX], struct verb *verb, struct given *given)
 {
-    while (*text) {
-        char line[4096];
-        size_t length = strcspn(text, "\n");
-        sanitize(line, sizeof line, text, length);
-        fprintf(out, "%s\n", line);
-        text += length + (text[length] == '\n');
-    }
+    unsigned takes = verb->action ? verb->action->takes : 0;
+    size_t count = 0;
+    if (takes & TAKES_TARGET)
+        count += add_target(options, verb, given);
+    if (takes & TAKES_COPY)
+        options[count++] = (struct cli_option){
+            "on", "HOST", "which copy, where more than one host has the site", &verb->to, NULL};
+    if (takes & TAKES_HOST)
+        options[count++] =
+            (struct cli_option){"host", "HOST", "all sites on that host, one after the other", &given->host, NULL};
+    count += add_common(options + count, verb);
+    options[count] = (struct cli_option){0};
 }
 
-/* --- confirming --------------------------------------------------------------------------------------------------- */
-
-static bool read_answer(char out[ANSWER_BYTES])
+/* "dogwatch restart SITE…|--host HOST [OPTION…]" */
+static void make_usage(const struct verb *verb, char *out, size_t size)
 {
-    if (!fgets(out, ANSWER_BYTES, stdin))
-        return false;
-    out[strcspn(out, "\n")] = '\0';
-    return true;
+    unsigned takes = verb->action ? verb->action->takes : 0;
+    const char *object = !verb->action ? "JOB" : verb->action->object_kind == KIND_SITE ? "SITE" : "OBJECT";
+    str_format(out, size, "dogwatch %s %s%s%s [OPTION…]", verb->name, object, takes & TAKES_MANY ? "…" : "",
+        takes & TAKES_HOST ? "|--host HOST" : "");
 }
 
-/* What moves or takes away is confirmed by the object's name, what only disturbs by y. */
-static enum err confirm(const struct verb *verb, struct err_info *info)
+static enum err read_given(struct verb *verb, const struct given *given, struct err_info *info)
 {
-    char answer[ANSWER_BYTES];
-    if (verb->yes || verb->action->risk == RISK_SAFE)
-        return ERR_OK;
-    if (!isatty(STDIN_FILENO))
-        return err_set(info, ERR_DENIED,
-            "not confirmed: there is no terminal to ask; add --yes to go ahead, or --dry-run to look");
-    bool by_name = verb->action->risk != RISK_DISTURBING;
-    if (by_name)
-        fprintf(stderr, "Type %s to go ahead: ", verb->object);
-    else
-        fprintf(stderr, "%s %s? [y/N] ", verb->action->title, verb->object);
-    fflush(stderr);
-    bool agreed = read_answer(answer) &&
-                  (by_name ? strcmp(answer, verb->object) == 0
-                           : strcmp(answer, "y") == 0 || strcmp(answer, "Y") == 0 || strcmp(answer, "yes") == 0);
-    return agreed ? ERR_OK : err_set(info, ERR_CANCELLED, "not confirmed; nothing was changed");
+    if (given->limit && !format_parse_bytes(given->limit, &verb->limit_bytes_s))
+        return err_set(info, ERR_INVALID, "--limit %s is no rate; try 500K or 10M (bytes a second)", given->limit);
+    if (given->keep && (!clock_parse_duration(given->keep, &verb->keep_us) || verb->keep_us < USEC_PER_SEC))
+        return err_set(info, ERR_INVALID, "--keep %s is no time; try 12h or 3d", given->keep);
+    if (given->host && verb->object)
+        return err_set(info, ERR_INVALID, "either sites or --host %s, not both", given->host);
+    if (given->host)
+        verb->object = given->host;
+    return verb->object ? ERR_OK : err_set(info, ERR_INVALID, "something is missing: what to %s", verb->name);
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------ */
-
-static enum err watch(const struct verb *verb, int64_t job_id, int *status, struct err_info *info)
+static void take_words(struct verb *verb, const struct cli *cli)
 {
-    struct store_reader *reader;
-    struct job_view view = {0};
-    enum err result = store_reader_open(verb->state_dir, &reader, info);
-    if (result != ERR_OK)
-        return result;
-    if (verb->wait)
-        result = job_follow(reader, job_id, verb->json, &view, info);
-    else
-        result = job_view_read(reader, job_id, &view, info);
-    if (result == ERR_OK && verb->json)
-        print_json(job_view_json(&view));
-    if (result == ERR_OK && verb->wait)
-        *status = job_exit_status(view.job.state);
-    job_view_free(&view);
-    store_reader_close(reader);
-    return result;
+    verb->object = cli->word_count ? cli->words[0] : NULL;
+    verb->more = cli->words + 1;
+    verb->more_count = cli->word_count ? cli->word_count - 1 : 0;
+    verb->fleet_dir = paths_fleet_dir(cli->fleet_dir);
+    verb->state_dir = paths_state_dir(cli->state_dir);
 }
 
-static enum err run_plan(struct verb *verb, json_t *expect, int *status, struct err_info *info)
+static int go(struct verb *verb)
 {
-    json_t *answer, *request = new_request(verb, "run");
-    int64_t job_id = 0;
-    json_put_text(request, "reason", verb->reason ? verb->reason : "");
-    json_object_set(request, "expect", expect);
-    enum err result = client_request(verb->client, request, PLAN_TIMEOUT_US, &answer, info);
-    if (result != ERR_OK)
-        return result;
-    if (!json_get_i64(answer, "job", &job_id))
-        result = err_set(info, ERR_GARBAGE, "the engine's answer has no job number");
-    json_decref(answer);
-    if (result == ERR_OK && !verb->wait && !verb->json)
-        printf("job %" PRId64 " begun; `dogwatch job %" PRId64 " --follow` shows it\n", job_id, job_id);
-    if (result == ERR_OK && (verb->wait || verb->json))
-        result = watch(verb, job_id, status, info);
-    return result;
-}
-
-static enum err plan_and_run(struct verb *verb, int *status, struct err_info *info)
-{
-    json_t *answer;
-    enum err result = client_request(verb->client, new_request(verb, "plan"), PLAN_TIMEOUT_US, &answer, info);
-    if (result != ERR_OK)
-        return result;
-    const char *text = json_get_text(answer, "text");
-    json_t *plan = json_object_get(answer, "plan");
-    if (verb->dry_run && verb->json)
-        print_json(json_deep_copy(plan));
-    else if (!verb->json || !verb->yes)
-        print_text(text ? text : "", verb->json || !verb->dry_run ? stderr : stdout);
-    if (!verb->dry_run) {
-        result = confirm(verb, info);
-        if (result == ERR_OK)
-            result = run_plan(verb, json_object_get(answer, "expect"), status, info);
-    }
-    json_decref(answer);
-    return result;
-}
-
-static int64_t hosts_untried(struct verb *verb)
-{
-    json_t *answer, *request = json_object();
-    int64_t count = 0;
-    json_put_text(request, "command", "status");
-    if (client_request(verb->client, request, CLIENT_TIMEOUT_US, &answer, NULL) == ERR_OK)
-        json_get_i64(answer, "hosts_untried", &count);
-    json_decref(answer);
-    return count;
-}
-
-/* An engine that has just begun knows nothing yet that a plan could rest on. */
-static void wait_for_first_reports(struct verb *verb)
-{
-    int64_t deadline_us = clock_mono_us() + FIRST_REPORTS_US;
-    while (hosts_untried(verb) > 0 && clock_mono_us() < deadline_us)
-        poll(NULL, 0, ASK_AGAIN_MS);
-}
-
-static enum err run_verb(struct verb *verb, int *status, struct err_info *info)
-{
-    bool started = false;
-    enum err result = spawn_engine(verb->fleet_dir, verb->state_dir, SPAWN_TIMEOUT_US, &started, info);
-    if (result == ERR_OK && started)
-        fprintf(stderr, "started an engine for %s\n", verb->state_dir);
+    struct err_info info = {0};
+    int status = 0;
+    enum err result = verb_connect(verb, &info);
     if (result == ERR_OK)
-        result = client_open(verb->state_dir, &verb->client, info);
-    if (result == ERR_OK) {
-        wait_for_first_reports(verb);
-        result = plan_and_run(verb, status, info);
-    }
+        result = verb->targets ? verb_print_targets(verb, &info) : verb_run(verb, &status, &info);
     client_free(verb->client);
-    return result;
+    return result == ERR_OK ? status : verb_fail(result, &info);
+}
+
+static int parse_and_go(struct verb *verb, const char *summary, int argc, char **argv)
+{
+    struct cli_option options[OPTIONS_MAX];
+    struct given given = {0};
+    struct err_info info = {0};
+    char usage[128];
+    int status = 0;
+    unsigned takes = verb->action ? verb->action->takes : 0;
+    make_options(options, verb, &given);
+    make_usage(verb, usage, sizeof usage);
+    struct cli cli = {.usage = usage,
+        .summary = summary,
+        .options = options,
+        .min_words = takes & TAKES_HOST ? 0 : 1,
+        .max_words = takes & TAKES_MANY ? PLAN_MORE_MAX + 1 : 1};
+    enum err result = cli_parse(&cli, argc, argv, &info);
+    if (result == ERR_OK && !cli.help) {
+        take_words(verb, &cli);
+        result = read_given(verb, &given, &info);
+        if (result == ERR_OK)
+            status = go(verb);
+    }
+    if (result != ERR_OK)
+        status = cli_fail(&info);
+    free(verb->fleet_dir);
+    free(verb->state_dir);
+    cli_free(&cli);
+    return status;
 }
 
 int verb_main(int argc, char **argv)
 {
-    struct verb verb = {.action = action_find(argv[0])};
-    const struct cli_option options[] = {
-        {"dry-run", NULL, "show the plan and change nothing", NULL, &verb.dry_run},
-        {"yes", NULL, "do not ask", NULL, &verb.yes},
-        {"reason", "TEXT", "why, for the job and the audit trail", &verb.reason, NULL},
-        {"wait", NULL, "follow the job to its end; exit 0 where it is done, 1 where it failed", NULL, &verb.wait},
-        {"json", NULL, "print the job (with --dry-run: the plan) as JSON", NULL, &verb.json},
-        {0},
-    };
-    char usage[128];
+    struct verb verb = {.name = argv[0], .action = action_find(argv[0])};
     struct err_info info = {0};
-    int status = 0;
-    if (!verb.action) {
+    if (!verb.action || verb.action->is_internal) {
         err_set(&info, ERR_NOT_FOUND, "there is no action \"%s\"", argv[0]);
         return cli_fail(&info);
     }
-    str_format(usage, sizeof usage, "dogwatch %s %s [OPTION…]", verb.action->name,
-        verb.action->object_kind == KIND_SITE ? "SITE" : "OBJECT");
-    struct cli cli = {.usage = usage, .summary = verb.action->help, .options = options, .min_words = 1, .max_words = 1};
-    enum err result = cli_parse(&cli, argc, argv, &info);
-    if (result == ERR_OK && !cli.help) {
-        verb.object = cli.words[0];
-        verb.fleet_dir = paths_fleet_dir(cli.fleet_dir);
-        verb.state_dir = paths_state_dir(cli.state_dir);
-        result = run_verb(&verb, &status, &info);
-    }
-    if (result != ERR_OK)
-        status = cli_fail(&info);
-    free(verb.fleet_dir);
-    free(verb.state_dir);
-    cli_free(&cli);
-    return status;
+    return parse_and_go(&verb, verb.action->help, argc, argv);
+}
+
+int undo_main(int argc, char **argv)
+{
+    struct verb verb = {.name = argv[0]};
+    return parse_and_go(
+        &verb, "Take back what a finished job did, by the action that is its opposite; the plan says how.", argc, argv);
 }

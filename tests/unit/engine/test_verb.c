@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "actions/action.h"
@@ -24,9 +25,10 @@ struct fixture {
     struct store *store;
     struct server *server;
     pthread_mutex_t mutex;
-    char asked[512];          /* the commands but status, "plan run" */
-    json_t *run;              /* the last request to run */
-    const char *plan_text;    /* NULL: refuse */
+    char asked[512];       /* the commands but status, "plan run" */
+    json_t *run;           /* the last request to run */
+    const char *plan_text; /* NULL: refuse */
+    const char *refusal_code, *refusal;
     enum job_state end_state; /* of the job that run begins; JOB_RUNNING: it goes on */
 };
 
@@ -86,8 +88,16 @@ static json_t *answer_locked(struct fixture *f, const char *command, const json_
         return answer_run(f, request);
     if (strcmp(command, "cancel") == 0)
         return json_pack("{s:{}}", "ok");
+    if (strcmp(command, "targets") == 0)
+        return json_pack("{s:{s:[{s:s,s:b,s:[s,s]},{s:s,s:b,s:[s]}]}}", "ok", "targets", "host", "beta", "fits", true,
+            "reasons", "2.1G free", "quiet \x1b[2J", "host", "gamma", "fits", false, "reasons", "down");
+    if (strcmp(command, "where") == 0)
+        return json_pack("{s:{s:[{s:s,s:b,s:s,s:i},{s:s,s:b,s:s,s:i},{s:s,s:b,s:s}],s:s,s:[s]}}", "ok", "hosts", "host",
+            "alpha", "answered", true, "state", "active", "running", 1, "host", "beta", "answered", true, "state",
+            "active", "running", 1, "host", "gamma", "answered", false, "why", "timeout \x1b[2J", "verdict",
+            "conflict: two startable copies on alpha and beta", "way_out", "dogwatch stop shop --host beta");
     if (!f->plan_text)
-        return refuse("not-found", "no site is called \"shop\"");
+        return refuse(f->refusal_code, f->refusal);
     return json_pack(
         "{s:{s:{s:s},s:s,s:[s,s]}}", "ok", "plan", "action", "restart", "text", f->plan_text, "expect", "id-1", "id-2");
 }
@@ -135,10 +145,13 @@ static void let_jobs_end(struct fixture *f, enum job_state state)
     pthread_mutex_unlock(&f->mutex);
 }
 
-static void refuse_plans(struct fixture *f)
+static void refuse_plans(struct fixture *f, const char *code, const char *message)
 {
     pthread_mutex_lock(&f->mutex);
     f->plan_text = NULL;
+    f->refusal_code = code;
+    f->refusal = message;
+    f->asked[0] = '\0';
     pthread_mutex_unlock(&f->mutex);
 }
 
@@ -229,7 +242,7 @@ static void dry_run_prints_the_plan_clean_and_runs_nothing(void **state)
 static void without_a_terminal_and_yes_nothing_is_run(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(RUN(f, "restart", "shop"), 2);
+    assert_int_equal(RUN(f, "restart", "shop"), 1);
     assert_asked(f, "plan");
     assert_non_null(strstr(errors, "--yes"));
 }
@@ -247,13 +260,95 @@ static void what_is_run_is_what_was_planned_and_why(void **state)
     assert_non_null(strstr(output, "job 1"));
 }
 
-static void refusal_of_the_engine_is_printed_and_exits_2(void **state)
+/* A name that is not there is a misuse, anything else that is refused a failure. */
+static void refusal_of_the_engine_is_printed_and_exits_by_its_kind(void **state)
 {
     struct fixture *f = *state;
-    refuse_plans(f);
+    refuse_plans(f, "not-found", "no site is called \"shop\"; did you mean \"shops\"?");
     assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait"), 2);
     assert_asked(f, "plan");
-    assert_non_null(strstr(errors, "no site is called"));
+    assert_non_null(strstr(errors, "did you mean \"shops\""));
+    refuse_plans(f, "invalid", "shop is quarantined");
+    assert_int_equal(RUN(f, "restart", "shop", "--yes", "--wait"), 1);
+    assert_non_null(strstr(errors, "quarantined"));
+}
+
+static void rates_times_and_objects_reach_the_engine(void **state)
+{
+    struct fixture *f = *state;
+    if (!action_find("migrate"))
+        skip();
+    assert_int_equal(
+        RUN(f, "migrate", "shop", "--to", "beta", "--limit", "10M", "--keep", "3d", "--through-console", "--yes"), 0);
+    const json_t *options = json_object_get(f->run, "options");
+    int64_t number = 0;
+    bool through = false;
+    assert_string_equal(json_get_text(options, "to"), "beta");
+    assert_true(json_get_i64(options, "limit_bytes_s", &number));
+    assert_int_equal(number, 10 << 20);
+    assert_true(json_get_i64(options, "keep_s", &number));
+    assert_int_equal(number, 3 * 86400);
+    assert_true(json_get_bool(options, "through_console", &through) && through);
+    assert_int_equal(RUN(f, "restart", "shop", "shop2", "shop3", "--yes"), 0);
+    const json_t *more = json_object_get(json_object_get(f->run, "options"), "more");
+    assert_string_equal(json_get_text(f->run, "object"), "shop");
+    assert_int_equal(json_array_size(more), 2);
+    assert_string_equal(json_string_value(json_array_get(more, 1)), "shop3");
+    assert_int_equal(RUN(f, "restart", "--host", "alpha", "--yes"), 0);
+    assert_string_equal(json_get_text(f->run, "object"), "alpha");
+}
+
+static void misuse_is_told_before_the_engine_is_asked(void **state)
+{
+    struct fixture *f = *state;
+    if (!action_find("migrate"))
+        skip();
+    assert_int_equal(RUN(f, "migrate", "shop", "--limit", "fast"), 2);
+    assert_non_null(strstr(errors, "--limit fast is no rate"));
+    assert_int_equal(RUN(f, "migrate", "shop", "--keep", "long"), 2);
+    assert_non_null(strstr(errors, "--keep long is no time"));
+    assert_int_equal(RUN(f, "migrate", "shop", "shop2"), 2);
+    assert_int_equal(RUN(f, "migrate"), 2);
+    assert_int_equal(RUN(f, "restart"), 2);
+    assert_int_equal(RUN(f, "restart", "shop", "--host", "alpha"), 2);
+    assert_int_equal(RUN(f, "restart", "shop", "--to", "beta"), 2);
+    assert_int_equal(RUN(f, "site", "whre", "shop"), 2);
+    assert_non_null(strstr(errors, "did you mean"));
+    assert_asked(f, "");
+}
+
+/* The name of what undo asks for comes from the engine's plan, the number from the person. */
+static void undo_is_planned_and_run_by_the_number_of_the_job(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "undo", "7", "--yes"), 0);
+    assert_asked(f, "plan run");
+    assert_string_equal(json_get_text(f->run, "action"), "undo");
+    assert_string_equal(json_get_text(f->run, "object"), "7");
+}
+
+static void targets_are_listed_with_their_reasons(void **state)
+{
+    struct fixture *f = *state;
+    if (!action_find("migrate"))
+        skip();
+    assert_int_equal(RUN(f, "migrate", "shop", "--targets"), 0);
+    assert_asked(f, "targets");
+    assert_non_null(strstr(output, "beta"));
+    assert_non_null(strstr(output, "2.1G free"));
+    assert_non_null(strstr(output, "cannot"));
+    assert_null(strchr(output, '\x1b'));
+}
+
+static void where_tells_a_conflict_and_the_way_out(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(RUN(f, "site", "where", "shop"), 1);
+    assert_asked(f, "where");
+    assert_non_null(strstr(output, "‡ conflict: two startable copies"));
+    assert_non_null(strstr(output, "no answer"));
+    assert_non_null(strstr(output, "dogwatch stop shop"));
+    assert_null(strchr(output, '\x1b'));
 }
 
 static void exit_status_of_wait_is_that_of_the_job(void **state)
@@ -284,10 +379,13 @@ static void json_is_one_object_on_standard_output(void **state)
     assert_string_equal(json_get_text(job, "action"), "restart");
     assert_string_equal(json_get_text(job, "object"), "shop");
     const json_t *step = json_array_get(json_object_get(job, "steps"), 0);
-    assert_string_equal(json_get_text(step, "name"), "restart");
+    assert_string_equal(json_get_text(step, "step"), "restart");
     assert_string_equal(json_get_text(step, "command"), "stop, start");
     assert_string_equal(json_get_text(step, "outcome"), "as told");
     assert_non_null(json_get_text(step, "started"));
+    assert_true(json_is_null(json_object_get(step, "pass")));
+    assert_true(json_is_null(json_object_get(job, "undo")));
+    assert_true(json_is_null(json_object_get(job, "to")));
     json_decref(job);
 }
 
@@ -314,6 +412,8 @@ static void help_of_every_action_names_it(void **state)
 {
     struct fixture *f = *state;
     for (const struct action *action = action_first(); action; action = action_next(action)) {
+        if (action->is_internal)
+            continue;
         assert_int_equal(RUN(f, action->name, "--help"), 0);
         assert_non_null(strstr(output, action->name));
         assert_non_null(strstr(output, "--dry-run"));
@@ -351,7 +451,67 @@ static void cancel_asks_the_engine(void **state)
     let_jobs_end(f, JOB_RUNNING);
     make_job(f);
     assert_int_equal(RUN(f, "job", "1", "--cancel"), 0);
-    assert_asked(f, "cancel");
+    assert_int_equal(RUN(f, "cancel", "1"), 0);
+    assert_int_equal(RUN(f, "cancel", "one"), 2);
+    assert_asked(f, "cancel cancel");
+}
+
+/* Interrupted without a terminal there is nobody to ask: the job goes on, and it is said how to see it. */
+static void ctrl_c_leaves_the_job_running_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    let_jobs_end(f, JOB_RUNNING);
+    make_job(f);
+    pid_t child = BEGIN(f, "job", "1", "--follow");
+    WAIT_UNTIL((read_file(f->dir, "out", output), strstr(output, "asked for by ada")));
+    kill(child, SIGINT);
+    assert_int_equal(finish(f, child), 1);
+    assert_non_null(strstr(errors, "job 1 goes on"));
+    assert_asked(f, "");
+}
+
+static void a_done_job_names_the_command_that_takes_it_back(void **state)
+{
+    struct fixture *f = *state;
+    struct job_record job = {.action = "stop", .object = "shop", .state = JOB_DONE, .progress_pct = -1};
+    if (!action_find("stop"))
+        skip();
+    assert_int_equal(store_job_create(f->store, &job, NULL), ERR_OK);
+    assert_int_equal(RUN(f, "job", "1", "--json"), 0);
+    json_t *value = parse_output();
+    assert_string_equal(json_get_text(value, "undo"), "dogwatch undo 1");
+    json_decref(value);
+    assert_int_equal(RUN(f, "job", "1"), 0);
+    assert_non_null(strstr(output, "`dogwatch undo 1` takes it back"));
+}
+
+static void progress_of_a_copy_is_in_text_and_json(void **state)
+{
+    struct fixture *f = *state;
+    let_jobs_end(f, JOB_RUNNING);
+    struct job_step_record step = {.job_id = make_job(f),
+        .index = 1,
+        .name = "copy",
+        .host = "alpha",
+        .command = "copy data",
+        .state = STEP_RUNNING,
+        .started_us = clock_wall_us(),
+        .pass = 2,
+        .done_bytes = INT64_C(1) << 30,
+        .total_bytes = INT64_C(4) << 30,
+        .bytes_s = INT64_C(100) << 20};
+    assert_int_equal(store_job_step_put(f->store, &step, NULL), ERR_OK);
+    assert_int_equal(RUN(f, "job", "1"), 0);
+    assert_non_null(strstr(output, "pass 2, 1.0G of 4.0G, 100M/s, 30.7s left"));
+    assert_int_equal(RUN(f, "job", "1", "--json"), 0);
+    json_t *job = parse_output();
+    int64_t number = 0;
+    const json_t *row = json_array_get(json_object_get(job, "steps"), 1);
+    assert_true(json_get_i64(row, "pass", &number));
+    assert_int_equal(number, 2);
+    assert_true(json_get_i64(row, "total_bytes", &number));
+    assert_int_equal(number, INT64_C(4) << 30);
+    json_decref(job);
 }
 
 static void audit_is_listed_and_verified(void **state)
@@ -372,7 +532,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } subcommands[] = {{"jobs", jobs_main}, {"job", job_main}, {"audit", audit_main}};
+    } subcommands[] = {{"jobs", jobs_main}, {"job", job_main}, {"audit", audit_main}, {"undo", undo_main},
+        {"cancel", cancel_main}, {"site", site_main}};
     for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof *subcommands; i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
             return subcommands[i].run(argc - 1, argv + 1);
@@ -382,7 +543,15 @@ int main(int argc, char **argv)
         TEST(dry_run_prints_the_plan_clean_and_runs_nothing),
         TEST(without_a_terminal_and_yes_nothing_is_run),
         TEST(what_is_run_is_what_was_planned_and_why),
-        TEST(refusal_of_the_engine_is_printed_and_exits_2),
+        TEST(refusal_of_the_engine_is_printed_and_exits_by_its_kind),
+        TEST(rates_times_and_objects_reach_the_engine),
+        TEST(misuse_is_told_before_the_engine_is_asked),
+        TEST(undo_is_planned_and_run_by_the_number_of_the_job),
+        TEST(targets_are_listed_with_their_reasons),
+        TEST(where_tells_a_conflict_and_the_way_out),
+        TEST(ctrl_c_leaves_the_job_running_and_says_so),
+        TEST(a_done_job_names_the_command_that_takes_it_back),
+        TEST(progress_of_a_copy_is_in_text_and_json),
         TEST(exit_status_of_wait_is_that_of_the_job),
         TEST(json_is_one_object_on_standard_output),
         TEST(wait_ends_when_the_job_does),
