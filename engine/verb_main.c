@@ -54,8 +54,11 @@ static void make_options(struct cli_option options[OPTIONS_MAX], struct verb *ve
     if (takes & TAKES_TARGET)
         count += add_target(options, verb, given);
     if (takes & TAKES_COPY)
-        options[count++] = (struct cli_option){
-            "on", "HOST", "which copy, where more than one host has the site", &verb->to, NULL};
+        options[count++] =
+            (struct cli_option){"on", "HOST", "which copy, where more than one host has the site", &verb->to, NULL};
+    if (takes & TAKES_COPY)
+        options[count++] =
+            (struct cli_option){"on", "HOST", "which copy, where more than one host has the site", &verb->to, NULL};
     if (takes & TAKES_HOST)
         options[count++] =
             (struct cli_option){"host", "HOST", "all sites on that host, one after the other", &given->host, NULL};

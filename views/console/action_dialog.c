@@ -181,6 +181,47 @@ static struct action_dialog *open_dialog(struct console *console)
     return *open;
 }
 
+/* The hosts that have copies of the site that could start, as the engine's ranking is written. */
+static json_t *copies_of(const struct console *console, const char *site)
+{
+    const struct snapshot *snapshot = console_picture(console)->snapshot;
+    json_t *copies = json_array();
+    const char *last = "";
+    for (size_t i = 0; snapshot && i < snapshot->container_count; i++) { /* sorted by host */
+        const struct container_state *container = &snapshot->containers[i];
+        if (strcmp(container->site, site) != 0 || container->mark != MARK_NONE || strcmp(container->host, last) == 0)
+            continue;
+        last = container->host;
+        json_array_append_new(copies, json_pack("{s:s,s:b,s:[s]}", "host", container->host, "fits", 1, "reasons",
+                                          "the copy that is there; the other one stays as it is"));
+    }
+    return copies;
+}
+
+/* Which of several copies is meant; false where there is only one. */
+static bool ask_copy(struct console *console, struct action_dialog *asked)
+{
+    char title[TITLE_SIZE];
+    json_t *copies = copies_of(console, asked->objects.items[0].key);
+    bool several = json_array_size(copies) > 1 && asked->objects.count == 1;
+    if (several) {
+        str_format(title, sizeof title, "%s: which copy?", asked->title);
+        asked->targets = targets_new(title, copies);
+        set_dialog(asked, STAGE_TARGETS, NULL);
+    }
+    json_decref(copies);
+    return several;
+}
+
+static void ask_ranking(struct console *console, struct action_dialog *asked)
+{
+    json_t *request = json_object();
+    json_put_text(request, "command", "targets");
+    json_put_text(request, "object", asked->objects.items[0].key);
+    show_waiting(asked, STAGE_RANKING, "Asking the engine where it could go…");
+    asked->ticket = console_ask_engine(console, request);
+}
+
 void action_dialog_open(
     struct console *console, const struct action *action, const struct subject *objects, size_t count)
 {
@@ -191,15 +232,10 @@ void action_dialog_open(
     for (size_t i = 0; i < count; i++)
         vec_push(&asked->objects, objects[i]);
     set_title(asked);
-    if (!(action->takes & TAKES_TARGET)) {
+    if (action->takes & TAKES_TARGET)
+        ask_ranking(console, asked);
+    else if (!(action->takes & TAKES_COPY) || !ask_copy(console, asked))
         ask_plan(console, asked);
-        return;
-    }
-    json_t *request = json_object();
-    json_put_text(request, "command", "targets");
-    json_put_text(request, "object", objects[0].key);
-    show_waiting(asked, STAGE_RANKING, "Asking the engine where it could go…");
-    asked->ticket = console_ask_engine(console, request);
 }
 
 void action_dialog_undo(struct console *console, const struct job_record *job)

@@ -461,6 +461,26 @@ static void conflict_is_first_and_said_on_every_screen(void **state)
     stage_free(stage);
 }
 
+/* Of two copies one is stopped: the person says which. */
+static void stopping_a_site_in_conflict_asks_which_copy(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    struct snapshot *snapshot = fleet_in_trouble();
+    size_t first = 0;
+    while (strcmp(snapshot->containers[first].host, snapshot->sites[3].host) == 0)
+        first++;
+    str_copy(snapshot->containers[first].site, NAME_SIZE, snapshot->sites[3].name); /* on another host as well */
+    stage_show(stage, snapshot);
+    stage_keys(stage, "g x");
+    assert_int_equal(stage->ticket, 0);
+    assert_shows(stage, "which copy?");
+    stage_keys(stage, "Down Enter");
+    assert_string_equal(json_get_text(stage->asked, "action"), "stop");
+    assert_non_null(json_get_text(json_object_get(stage->asked, "options"), "to"));
+    stage_free(stage);
+}
+
 static void quarantined_site_refuses_before_any_dialog(void **state)
 {
     (void)state;
@@ -708,6 +728,7 @@ int main(void)
         cmocka_unit_test(a_target_that_cannot_take_the_site_is_not_chosen),
         cmocka_unit_test(the_plan_screen_works_in_the_smallest_terminal),
         cmocka_unit_test(conflict_is_first_and_said_on_every_screen),
+        cmocka_unit_test(stopping_a_site_in_conflict_asks_which_copy),
         cmocka_unit_test(quarantined_site_refuses_before_any_dialog),
         cmocka_unit_test(where_is_asked_of_the_hosts_and_shown),
         cmocka_unit_test(a_done_job_is_undone_through_its_plan),
