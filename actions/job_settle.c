@@ -100,10 +100,11 @@ static bool has_begun(enum step_state state)
 /* Something beyond taking leases was begun: a host may be another than it was. */
 static bool has_changed_anything(const struct step_context *context)
 {
-    for (size_t i = 0; i < context->steps.count; i++)
-        if (context->plan.steps.items[i].kind->undo && context->plan.steps.items[i].kind != &step_lease &&
-            has_begun(context->steps.items[i].state))
+    for (size_t i = 0; i < context->steps.count; i++) {
+        const struct step_kind *kind = context->plan.steps.items[i].kind;
+        if ((kind->undo || kind->settles) && kind != &step_lease && has_begun(context->steps.items[i].state))
             return true;
+    }
     return false;
 }
 
