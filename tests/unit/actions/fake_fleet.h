@@ -364,13 +364,14 @@ static inline json_t *fleet_lease(struct fake_node *node, const char *verb, cons
     return json_pack("{s:i}", "expires_us", 1);
 }
 
-static inline json_t *fleet_answer(struct fake_fleet *fleet, int number, const char *verb, const json_t *args)
+static inline json_t *fleet_answer(
+    struct fake_fleet *fleet, int number, const char *role, const char *verb, const json_t *args)
 {
     struct fake_node *node = &fleet->nodes[number];
     const char *job = json_get_text(args, "job");
     if (strcmp(verb, "hello") == 0)
-        return json_pack("{s:i, s:s, s:s, s:s, s:[]}", "protocol", 1, "version", "0.1.0", "role", "operator", "boot_id",
-            "b", "capabilities");
+        return json_pack("{s:i, s:s, s:s, s:s, s:[]}", "protocol", 1, "version", "0.1.0", "role", role, "boot_id", "b",
+            "capabilities");
     if (strncmp(verb, "lease.", 6) == 0)
         return fleet_lease(node, verb, job ? job : "");
     for (size_t i = 0; i < sizeof fleet_verbs / sizeof *fleet_verbs; i++) {
@@ -391,7 +392,7 @@ struct node_owner {
 };
 
 /* False: the connection breaks here. */
-static inline bool fleet_take(struct fake_fleet *fleet, int number, int fd, const json_t *request)
+static inline bool fleet_take(struct fake_fleet *fleet, int number, const char *role, int fd, const json_t *request)
 {
     struct fake_node *node = &fleet->nodes[number];
     const char *verb = json_get_text(request, "verb");
@@ -405,7 +406,7 @@ static inline bool fleet_take(struct fake_fleet *fleet, int number, int fd, cons
     node->cut_times -= cut;
     if (cut && !node->cut_after)
         return false;
-    json_t *answer = fleet_answer(fleet, number, verb, json_object_get(request, "args"));
+    json_t *answer = fleet_answer(fleet, number, role, verb, json_object_get(request, "args"));
     fleet_visit(fleet);
     if (cut) {
         json_decref(answer);
@@ -420,7 +421,8 @@ static inline bool fleet_take(struct fake_fleet *fleet, int number, int fd, cons
 
 static inline int fleet_helper(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
 {
-    (void)command, (void)error_fd;
+    (void)error_fd;
+    const char *role = strstr(command, "viewer") ? "viewer" : "operator";
     struct node_owner *node = owner;
     FILE *in = fdopen(dup(in_fd), "r");
     char *line = NULL;
@@ -431,7 +433,7 @@ static inline int fleet_helper(void *owner, const char *command, int in_fd, int 
         json_t *request = NULL;
         json_parse(line, (size_t)length, &request, NULL);
         pthread_mutex_lock(&node->fleet->mutex);
-        goes_on = fleet_take(node->fleet, node->number, out_fd, request);
+        goes_on = fleet_take(node->fleet, node->number, role, out_fd, request);
         pthread_mutex_unlock(&node->fleet->mutex);
         json_decref(request);
     }

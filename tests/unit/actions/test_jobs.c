@@ -159,16 +159,42 @@ static void a_site_somebody_else_holds_is_left_alone_and_the_holder_named(void *
     bench_free(bench);
 }
 
-static void a_second_job_on_a_site_is_refused_and_the_first_named(void **state)
+static void a_second_job_on_a_site_waits_and_is_planned_anew(void **state)
 {
     (void)state;
     struct bench *bench = bench_new();
     bench->host->hangs = true;
     assert_ok(bench_run(bench), &bench->info);
-    int64_t first = bench->job;
-    assert_int_equal(bench_run(bench), ERR_BUSY);
-    assert_says(bench->info.message, "job 1 (restart by anna) is working on example.org");
-    assert_int_equal(first, 1);
+    bench_until(bench, bench->host->is_hanging);
+    assert_ok(bench_run(bench), &bench->info);
+    assert_int_equal(bench->job, 2);
+    bool told = false;
+    for (int64_t until_us = clock_mono_us() + PATIENCE_US; !told && clock_mono_us() < until_us; usleep(2000)) {
+        assert_false(bench_has_ended(bench));
+        told = strstr(bench->record.message, "waits for job 1 (restart of example.org by anna)") != NULL;
+    }
+    assert_true(told);
+    assert_int_equal(bench_heard(bench, "site.restart"), 1);
+    bench->host->hangs = false; /* the first one finds out what is true, and ends */
+    bench_wait(bench);
+    bench_expect(bench, JOB_DONE, "is done");
+    assert_int_equal(bench_heard(bench, "site.restart"), 2);
+    bench_expect_free(bench);
+    bench_free(bench);
+}
+
+static void a_job_that_waits_can_be_cancelled(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    bench->host->hangs = true;
+    assert_ok(bench_run(bench), &bench->info);
+    bench_until(bench, bench->host->is_hanging);
+    assert_ok(bench_run(bench), &bench->info);
+    assert_ok(jobs_cancel(bench->jobs, bench->job, "bert", 1001, &bench->info), &bench->info);
+    bench_wait(bench);
+    bench_expect(bench, JOB_CANCELLED, "cancelled by bert");
+    assert_int_equal(bench_heard(bench, "site.restart"), 1);
     bench_free(bench);
 }
 
@@ -302,7 +328,8 @@ int main(void)
         cmocka_unit_test(containers_exchanged_since_the_plan_are_not_restarted),
         cmocka_unit_test(another_identity_than_the_one_seen_is_refused),
         cmocka_unit_test(a_site_somebody_else_holds_is_left_alone_and_the_holder_named),
-        cmocka_unit_test(a_second_job_on_a_site_is_refused_and_the_first_named),
+        cmocka_unit_test(a_second_job_on_a_site_waits_and_is_planned_anew),
+        cmocka_unit_test(a_job_that_waits_can_be_cancelled),
         cmocka_unit_test(a_finished_job_frees_its_site_at_once),
         cmocka_unit_test(a_connection_cut_once_anywhere_ends_well),
         cmocka_unit_test(a_restart_cut_in_its_middle_is_brought_to_its_end),

@@ -167,7 +167,7 @@ static void a_site_on_two_hosts_is_refused(void **state)
     (void)state;
     struct scene scene = scene_new("", HEALTH);
     scene.site.status = SITE_CONFLICT;
-    expect_refusal(&scene, "example.org", ERR_INVALID, "runs on more than one host");
+    expect_refusal(&scene, "example.org", ERR_INVALID, "is on more than one host");
 }
 
 static void a_host_out_of_reach_is_refused_with_its_reason(void **state)
