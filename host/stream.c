@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "host/evidence/send.h"
 #include "host/run.h"
 #include "host/ticket.h"
 #include "host/transfer/confine.h"
@@ -24,7 +25,8 @@ static const struct stream_kind {
     bool receivable;
     stream_runner *run;
 } kinds[] = {
-    {"transfer-in", true, receive_run},
+    {"transfer-in", true, receive_run}, /* host/transfer/ */
+    {"evidence", false, evidence_run_stream}, /* host/evidence/send.h */
     {"transfer-out", false, send_run_stream}, /* further kinds: a row here, a runner of type stream_runner */
 };
 

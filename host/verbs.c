@@ -118,6 +118,21 @@ static const struct verb verbs[] = {
         .needs_site = true,
         .own_thread = true,
         .handle = verb_route_notice},
+    {.name = "evidence.collect",
+        .least_role = HOST_ROLE_OPERATOR,
+        .needs_site = true,
+        .own_thread = true,
+        .handle = verb_evidence_collect},
+    {.name = "evidence.open",
+        .least_role = HOST_ROLE_OPERATOR,
+        .needs_site = true,
+        .own_thread = true,
+        .handle = verb_evidence_open},
+    {.name = "evidence.remove",
+        .least_role = HOST_ROLE_OPERATOR,
+        .needs_site = true,
+        .own_thread = true,
+        .handle = verb_evidence_remove},
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
