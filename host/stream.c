@@ -25,7 +25,7 @@ static const struct stream_kind {
     bool receivable;
     stream_runner *run;
 } kinds[] = {
-    {"transfer-in", true, receive_run}, /* host/transfer/ */
+    {"transfer-in", true, receive_run},       /* host/transfer/ */
     {"evidence", false, evidence_run_stream}, /* host/evidence/send.h */
     {"transfer-out", false, send_run_stream}, /* further kinds: a row here, a runner of type stream_runner */
 };
