@@ -1,0 +1,291 @@
+/* A real proxy for a test: in a network of the test's own, configured below the test's tree, with small web servers
+ * behind it and clients that can be left waiting. */
+#ifndef TESTS_UNIT_HOST_PROXY_BENCH_H
+#define TESTS_UNIT_HOST_PROXY_BENCH_H
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "host/path.h"
+#include "host/session.h"
+#include "host/verbs.h"
+#include "tests/unit/host/lasting.h"
+#include "tests/unit/host/tree.h"
+
+#define PROXY_PORT 8080
+#define BENCH_PATIENCE_US (20 * USEC_PER_SEC)
+
+static struct tree tree;
+static struct session *session;
+static struct err_info info;
+static json_t *answer;
+
+/* --- a network with nothing in it but its loopback ---------------------------------------------------------------- */
+
+static inline bool bench_own_network(void)
+{
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return false;
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is_up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+    close(fd);
+    return is_up;
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+static inline void bench_no_requests(struct session *of, const json_t *request, void *context)
+{
+    (void)of, (void)request, (void)context;
+}
+
+static inline enum err ask(verb_handler *verb, const char *args)
+{
+    json_t *parsed;
+    json_decref(answer);
+    answer = NULL;
+    assert_int_equal(json_parse(args, strlen(args), &parsed, NULL), ERR_OK);
+    info = (struct err_info){0};
+    enum err result = verb(session, 1, parsed, &answer, &info);
+    json_decref(parsed);
+    if (result != ERR_OK && !info.message[0])
+        fail_msg("an error without words");
+    return result;
+}
+
+#define assert_asked(verb, args)                                                                                       \
+    do {                                                                                                               \
+        if (ask(verb, args) != ERR_OK)                                                                                 \
+            fail_msg("%s", info.message);                                                                              \
+    } while (0)
+
+static inline void assert_answer(const char *key, const char *wanted)
+{
+    const char *text = json_get_text(answer, key);
+    assert_string_equal(text ? text : "(none)", wanted);
+}
+
+static inline int64_t answered_number(const char *key)
+{
+    int64_t number = -1;
+    json_get_i64(answer, key, &number);
+    return number;
+}
+
+static inline void bench_begin(void)
+{
+    int ends[2];
+    tree_make(&tree);
+    host_root_set(tree.root);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    session = last(session_new(ends[1], ends[1], bench_no_requests, NULL));
+    tree_write(&tree, "/var/lib/none", "");
+    assert_asked(verb_lease_take, "{\"site\":\"a.org\",\"job\":\"7\",\"holder\":\"anna\",\"ttl_s\":600}");
+}
+
+/* --- programs ----------------------------------------------------------------------------------------------------- */
+
+static inline pid_t bench_start(const char *const argv[])
+{
+    char log[TREE_PATH_SIZE];
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    FILE *file = freopen(tree_path(&tree, log, "/log"), "a", stderr);
+    dup2(file ? fileno(file) : STDERR_FILENO, STDOUT_FILENO);
+    execv(argv[0], (char *const *)argv);
+    _exit(126);
+}
+
+static inline void bench_end(pid_t pid)
+{
+    if (pid <= 0)
+        return;
+    kill(pid, SIGTERM);
+    for (int64_t until_us = clock_mono_us() + 5 * USEC_PER_SEC; waitpid(pid, NULL, WNOHANG) == 0;) {
+        if (clock_mono_us() > until_us)
+            kill(pid, SIGKILL);
+        poll(NULL, 0, 10);
+    }
+}
+
+/* --- web servers: every request on a connection of its own is answered with the server's name and the body's length;
+ * one for /slow only after `slow` was written to ---------------------------------------------------------------------
+ */
+
+struct origin {
+    pid_t pid;
+    int slow; /* a byte written here lets /slow end */
+};
+
+static inline int bench_listen(int port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int yes = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 64) != 0)
+        abort();
+    return fd;
+}
+
+static inline void origin_serve(int fd, const char *name, int slow)
+{
+    static char request[8192], reply[256];
+    size_t have = 0, body = 0, wanted = 0;
+    char *end = NULL, byte;
+    while (!end && have < sizeof request - 1) {
+        ssize_t got = read(fd, request + have, sizeof request - 1 - have);
+        if (got <= 0)
+            return;
+        have += (size_t)got;
+        request[have] = '\0';
+        end = strstr(request, "\r\n\r\n");
+    }
+    const char *header = strcasestr(request, "content-length:");
+    wanted = header ? strtoul(header + 15, NULL, 10) : 0;
+    body = end ? have - (size_t)(end + 4 - request) : 0;
+    while (body < wanted) {
+        static char rest[65536];
+        ssize_t got = read(fd, rest, sizeof rest);
+        if (got <= 0)
+            return;
+        body += (size_t)got;
+    }
+    if (strstr(request, " /slow") && read(slow, &byte, 1) != 1)
+        return;
+    str_format(reply, sizeof reply, "%s %zu", name, body);
+    dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(reply), reply);
+}
+
+static inline struct origin origin_start(int port, const char *name)
+{
+    int ends[2], listener = bench_listen(port);
+    assert_int_equal(pipe(ends), 0);
+    struct origin origin = {.pid = fork(), .slow = ends[1]};
+    if (origin.pid > 0) {
+        close(ends[0]);
+        close(listener);
+        return origin;
+    }
+    close(ends[1]);
+    signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
+        if (fork() == 0) {
+            close(listener);
+            origin_serve(fd, name, ends[0]);
+            _exit(0);
+        }
+        close(fd);
+    }
+}
+
+static inline void origin_end(struct origin *origin)
+{
+    if (origin->pid <= 0)
+        return;
+    kill(origin->pid, SIGKILL);
+    waitpid(origin->pid, NULL, 0);
+    close(origin->slow);
+    *origin = (struct origin){0};
+}
+
+/* --- clients ------------------------------------------------------------------------------------------------------ */
+
+/* Send a request and leave it; a body of so many bytes makes it a POST. */
+static inline int visit(const char *path, const char *domain, size_t body)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(PROXY_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char *bytes = xcalloc(1, body + 1);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    dprintf(fd, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", body ? "POST" : "GET",
+        path, domain, body);
+    /* what does not fit into the sockets yet is sent by a child of its own */
+    if (body && fork() == 0) {
+        for (size_t done = 0; done < body;) {
+            ssize_t sent = send(fd, bytes + done, body - done, MSG_NOSIGNAL);
+            if (sent <= 0)
+                break;
+            done += (size_t)sent;
+        }
+        _exit(0);
+    }
+    free(bytes);
+    return fd;
+}
+
+static inline bool is_answered(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    return poll(&wait, 1, 0) == 1;
+}
+
+/* The whole answer, with its status line; the connection is closed. */
+static inline const char *hear(int fd)
+{
+    static char text[8192];
+    size_t length = 0;
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    while (length < sizeof text - 1 && poll(&wait, 1, (int)(BENCH_PATIENCE_US / USEC_PER_MSEC)) == 1) {
+        ssize_t got = read(fd, text + length, sizeof text - 1 - length);
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
+    text[length] = '\0';
+    close(fd);
+    return text;
+}
+
+static inline void assert_hears(int fd, const char *status, const char *words)
+{
+    const char *text = hear(fd);
+    if (!strstr(text, status) || !strstr(text, words))
+        fail_msg("wanted %s and \"%s\", heard: %s", status, words, text);
+}
+
+static inline bool bench_serves(int port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool serves = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return serves;
+}
+
+static inline void assert_file(const char *path, const char *wanted)
+{
+    struct buf text = BUF(65536);
+    char full[TREE_PATH_SIZE];
+    assert_int_equal(buf_read_file(&text, tree_path(&tree, full, path), NULL), ERR_OK);
+    assert_string_equal(buf_text(&text), wanted);
+    buf_free(&text);
+}
+
+/* Wait for a condition. */
+#define assert_soon(condition)                                                                                         \
+    do {                                                                                                               \
+        int64_t until_us_ = clock_mono_us() + BENCH_PATIENCE_US;                                                       \
+        while (!(condition)) {                                                                                         \
+            if (clock_mono_us() > until_us_)                                                                           \
+                fail_msg("never: " #condition);                                                                        \
+            poll(NULL, 0, 10);                                                                                         \
+        }                                                                                                              \
+    } while (0)
+
+#endif
