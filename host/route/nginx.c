@@ -123,16 +123,37 @@ static bool is_newer_than_workers(const char *name, const struct workers *worker
     return facts.st_mtim.tv_sec * USEC_PER_SEC + facts.st_mtim.tv_nsec / 1000 > newest_us + TICK_US;
 }
 
-static bool has_new(const struct workers *now, const struct workers *before)
+/* A worker that takes no new requests says so in its title (ngx_worker_process_cycle); one that is gone has none. */
+static bool is_leaving(int64_t pid)
 {
-    vec_each (&now->pids, const int64_t, pid) {
-        bool is_old = false;
-        vec_each (&before->pids, const int64_t, old)
-            is_old = is_old || *old == *pid;
-        if (!is_old)
+    struct buf title = BUF(4096);
+    char path[HOST_PATH_SIZE];
+    host_path_format(path, sizeof path, "/proc/%" PRId64 "/cmdline", pid);
+    buf_read_file(&title, path, NULL);
+    bool is_working = title.length && !memmem(title.data, title.length, "shutting down", strlen("shutting down"));
+    buf_free(&title);
+    return !is_working;
+}
+
+static bool has(const struct workers *workers, int64_t wanted)
+{
+    vec_each (&workers->pids, const int64_t, pid)
+        if (*pid == wanted)
             return true;
-    }
     return false;
+}
+
+/* There are new ones, and none of the old ones takes requests any more: nginx leaves them 100 ms after the new ones
+ * began. */
+static bool have_changed(const struct workers *before, const struct workers *now)
+{
+    bool is_any_new = false;
+    vec_each (&now->pids, const int64_t, pid)
+        is_any_new = is_any_new || !has(before, *pid);
+    vec_each (&before->pids, const int64_t, pid)
+        if (!is_leaving(*pid))
+            return false;
+    return is_any_new;
 }
 
 /* `nginx -t`, `nginx -s reload`: its words where it fails. */
@@ -165,11 +186,11 @@ static enum err reload(struct err_info *info)
     enum err result = list_workers(&before, info);
     if (result == ERR_OK)
         result = run_nginx("-s", "reload", info);
-    while (result == ERR_OK && (result = list_workers(&now, info)) == ERR_OK && !has_new(&now, &before)) {
+    while (result == ERR_OK && (result = list_workers(&now, info)) == ERR_OK && !have_changed(&before, &now)) {
         struct timespec pause = {.tv_nsec = LOOK_AGAIN_US * 1000};
         if (clock_mono_us() > until_us)
             result = err_set(info, ERR_TIMEOUT,
-                "nginx was told to reload, but has no new workers after %d s: see its error log",
+                "nginx was told to reload, but its workers are not new ones after %d s: see its error log",
                 (int)(WORKERS_LIMIT_US / USEC_PER_SEC));
         nanosleep(&pause, NULL);
     }
