@@ -19,7 +19,7 @@
 #include "views/wallboard_pages.h"
 
 #define SECONDS_DEFAULT "10"
-enum { SECONDS_MIN = 2, SECONDS_MAX = 3600, LOOK_EVERY_MS = 1000, JOBS_READ = 50, EVENTS_READ = 100 };
+enum { SECONDS_MIN = 2, SECONDS_MAX = 3600, LOOK_EVERY_MS = 1000, JOBS_READ = 50, EVENTS_READ = 100, NAMED_MOST = 3 };
 #define REOPEN_EVERY_US (5 * USEC_PER_SEC)
 
 enum command { WALLBOARD_NEXT = 1, WALLBOARD_PREVIOUS, WALLBOARD_HOLD, WALLBOARD_QUIT };
@@ -95,6 +95,49 @@ static int draw_banner(struct area area, const char *text)
     return height;
 }
 
+/* "‡ CONFLICT: a.example, b.example and 2 more"; "" where no site is in that state. */
+static void name_sites(const struct wallboard *board, struct freshness freshness, enum concern concern,
+    const char *heading, char *out, size_t size)
+{
+    const struct snapshot *snapshot = board->snapshot;
+    size_t count = 0;
+    out[0] = '\0';
+    for (size_t i = 0; snapshot && i < snapshot->site_count; i++) {
+        if (shown_site(&snapshot->sites[i], freshness).concern != concern)
+            continue;
+        size_t length = strlen(out);
+        if (count == 0)
+            str_format(out, size, "%s %s: %s", concern_symbol(concern), heading, snapshot->sites[i].name);
+        else if (count < NAMED_MOST)
+            str_format(out + length, size - length, ", %s", snapshot->sites[i].name);
+        count++;
+    }
+    size_t length = strlen(out);
+    if (count > NAMED_MOST)
+        str_format(out + length, size - length, " and %zu more", count - NAMED_MOST);
+}
+
+/* What nobody is to overlook, on every page. Returns the rows it took. */
+static int draw_alarms(struct area area, const struct wallboard *board, struct freshness freshness)
+{
+    static const struct {
+        enum concern concern;
+        const char *heading;
+    } alarms[] = {{CONCERN_CONFLICT, "CONFLICT"}, {CONCERN_QUARANTINED, "QUARANTINED"}};
+    char text[512];
+    int y = 0;
+    for (size_t i = 0; i < sizeof alarms / sizeof *alarms && y < area.height / 4; i++) {
+        unsigned style = concern_style(alarms[i].concern);
+        name_sites(board, freshness, alarms[i].concern, alarms[i].heading, text, sizeof text);
+        if (!text[0])
+            continue;
+        struct area band = area_sub(area, 0, y++, area.width, 1);
+        area_fill(band, style);
+        area_fit(band, 0, 0, band.width, CELLS_CENTER, style, text);
+    }
+    return y;
+}
+
 void wallboard_draw(struct cells *cells, const struct wallboard *board)
 {
     static const struct keymap *const maps[] = {&wallboard_keymap};
@@ -106,6 +149,7 @@ void wallboard_draw(struct cells *cells, const struct wallboard *board)
     draw_title(layout.title, board);
     banner_text(board, freshness, banner, sizeof banner);
     int taken = draw_banner(layout.body, banner);
+    taken += draw_alarms(area_sub(layout.body, 0, taken, layout.body.width, layout.body.height), board, freshness);
     /* The status line has nothing to say here: its row belongs to the page. */
     int height = layout.body.height - taken + layout.status.height;
     struct area body = {

@@ -95,6 +95,23 @@ static void no_size_is_too_small_or_too_large(void **state)
     snapshot_free(snapshot);
 }
 
+static void conflict_and_quarantine_are_shouted_on_every_page(void **state)
+{
+    (void)state;
+    struct snapshot *snapshot = fleet_snapshot();
+    struct cells *cells = cells_new(80, 24);
+    for (size_t i = 0; i < snapshot->site_count; i++)
+        if (strcmp(snapshot->sites[i].name, "wild") == 0)
+            snapshot->sites[i].status = SITE_QUARANTINED;
+    for (int page = 0; page < WALLBOARD_PAGES; page++) {
+        draw(cells, snapshot, (enum wallboard_page)page, FLEET_NOW);
+        assert_true(shows(cells, "‡ CONFLICT: clash.example"));
+        assert_true(shows(cells, "■ QUARANTINED: wild"));
+    }
+    cells_free(cells);
+    snapshot_free(snapshot);
+}
+
 static void a_silent_engine_is_shouted_on_every_page(void **state)
 {
     (void)state;
@@ -364,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_page_looks_as_when_last_looked_at),
         cmocka_unit_test(no_size_is_too_small_or_too_large),
+        cmocka_unit_test(conflict_and_quarantine_are_shouted_on_every_page),
         cmocka_unit_test(a_silent_engine_is_shouted_on_every_page),
         cmocka_unit_test(an_unreadable_store_is_shouted_above_what_was_last_known),
         cmocka_unit_test(an_engine_that_never_wrote_and_an_empty_fleet_say_so),
