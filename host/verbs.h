@@ -36,6 +36,8 @@ void subscribe_begin(struct session *session);
 verb_handler verb_inventory, verb_site_status;
 /* host/site/site.c */
 verb_handler verb_site_start, verb_site_stop, verb_site_restart;
+/* host/isolate/contain.c, host/isolate/uncontain.c */
+verb_handler verb_site_contain, verb_site_uncontain;
 /* host/site/mark_set.c */
 verb_handler verb_site_mark;
 /* host/site/lease.c */

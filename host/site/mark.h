@@ -70,6 +70,8 @@ enum err mark_set(const char *site, const struct mark_wish *wish, json_t **was, 
 /* Take back a mark with which mark_set replaced another one: what stood before, with all its data, stands again. It
  * must be of kind `restored`, else ERR_FAILED; where it stands already, nothing is done. */
 enum err mark_restore(const char *site, enum site_mark replaced, enum site_mark restored, struct err_info *info);
+/* Whether mark_restore would do it; nothing is done. */
+enum err mark_check_restore(const char *site, enum site_mark replaced, enum site_mark restored, struct err_info *info);
 
 /* Write the IDs of these containers of the site (site_select) into its mark, so that they are known whatever becomes of
  * their labels, and keep docker's from starting by themselves. Again whenever some were made. Nothing where the site

@@ -306,27 +306,49 @@ enum err mark_set(const char *site, const struct mark_wish *wish, json_t **was, 
 /* --- taking back ----------------------------------------------------------------------------------------------------
  */
 
+/* *earlier: what is to stand again, borrowed from *record, which is the caller's; both NULL where nothing is to be
+ * done, *earlier alone where nothing stood before. */
+static enum err plan_restore(const char *site, enum site_mark replaced, enum site_mark restored, json_t **record,
+    json_t **earlier, struct err_info *info)
+{
+    struct mark now, before = {0};
+    *earlier = NULL;
+    enum err result = record_read(site, "mark", record, info);
+    if (result == ERR_NOT_FOUND)
+        return restored == MARK_NONE ? ERR_OK : refuse_from(site, &(struct mark){0}, info);
+    if (result != ERR_OK)
+        return result;
+    if (!mark_of_record(*record, &now) || (now.what != replaced && now.what != restored))
+        return refuse_from(site, &now, info);
+    json_t *stood = json_object_get(*record, "before");
+    if (json_is_object(stood) && mark_of_record(stood, &before))
+        *earlier = stood;
+    if (now.what == replaced && before.what != restored)
+        return err_set(info, ERR_FAILED, "before it was %s, %s was marked %s on this host, not %s; nothing was changed",
+            mark_word(replaced), site, mark_word(before.what), mark_word(restored));
+    if (now.what == restored) {
+        json_decref(*record);
+        *record = *earlier = NULL;
+    }
+    return ERR_OK;
+}
+
+enum err mark_check_restore(const char *site, enum site_mark replaced, enum site_mark restored, struct err_info *info)
+{
+    json_t *record, *earlier;
+    enum err result = plan_restore(site, replaced, restored, &record, &earlier, info);
+    json_decref(record);
+    return result;
+}
+
 static enum err restore_locked(
     const char *site, enum site_mark replaced, enum site_mark restored, struct err_info *info)
 {
-    json_t *record;
-    struct mark now, before = {0};
-    enum err result = record_read(site, "mark", &record, info);
-    if (result == ERR_NOT_FOUND && restored == MARK_NONE)
-        return ERR_OK;
-    if (result != ERR_OK)
-        return result;
-    json_t *earlier = json_object_get(record, "before");
-    if (json_is_object(earlier))
-        mark_of_record(earlier, &before);
-    if (!mark_of_record(record, &now) || (now.what != replaced && now.what != restored))
-        result = refuse_from(site, &now, info);
-    else if (now.what == replaced && before.what != restored)
-        result = err_set(info, ERR_FAILED, "before it was %s, %s was marked %s on this host, not %s",
-            mark_word(replaced), site, mark_word(before.what), mark_word(restored));
-    else if (now.what == replaced && restored == MARK_NONE)
+    json_t *record, *earlier;
+    enum err result = plan_restore(site, replaced, restored, &record, &earlier, info);
+    if (result == ERR_OK && record && !earlier) {
         result = end_mark(site, record, info);
-    else if (now.what == replaced) {
+    } else if (result == ERR_OK && record) {
         json_t *again = json_deep_copy(earlier);
         carry(again, record);
         result = write_mark(site, again, info);

@@ -1,0 +1,37 @@
+/* Where a container's packets enter the host: the host's side of its interfaces, found from the kernel alone (no
+ * program is run, nothing inside the container is believed). Any thread. */
+#ifndef HOST_ISOLATE_INTERFACES_H
+#define HOST_ISOLATE_INTERFACES_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/name.h"
+#include "base/vec.h"
+
+/* One veth of this host whose other end is in a network namespace of the container's processes. */
+struct isolate_interface {
+    char container[CONTAINER_NAME_SIZE];
+    char name[IFNAMSIZ];
+};
+
+/* A container whose network cannot be cut at such an interface, or not all of it. */
+struct isolate_uncut {
+    char container[CONTAINER_NAME_SIZE];
+    char id[65];
+    char why[160];
+};
+
+struct isolate_found {
+    VEC(struct isolate_interface) interfaces; /* each once */
+    VEC(struct isolate_uncut) uncut;
+};
+
+/* Of the containers (entries of an inventory) that run or are paused. `found` begins zeroed and is freed by the caller
+ * in any case. */
+enum err isolate_find(const json_t *containers, struct isolate_found *found, struct err_info *info);
+void isolate_found_free(struct isolate_found *found);
+
+#endif

@@ -1,0 +1,19 @@
+/* Networks of docker's containers, taken away while a site is contained: docker starts a container whatever we say, and
+ * gives it a new interface that no drop is on; one without networks gets none. podman refuses to start it
+ * (host/site/guard.h). Any thread. */
+#ifndef HOST_ISOLATE_NETWORKS_H
+#define HOST_ISOLATE_NETWORKS_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+/* Add what docker says of the networks of these containers to the list (an array; each network of each container once):
+ * network, aliases and chosen addresses. */
+enum err networks_note(const json_t *containers, json_t *list, struct err_info *info);
+
+/* Take each container on the list out of its networks; those it is not in are passed over. */
+enum err networks_disconnect(const json_t *list, struct err_info *info);
+/* Put them back with what was noted; containers and networks that are gone are passed over. */
+enum err networks_connect(const json_t *list, struct err_info *info);
+
+#endif
