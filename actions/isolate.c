@@ -468,6 +468,8 @@ enum err release_plan(const struct plan_request *request, struct plan *plan, str
     struct plan_proxies proxies = {0};
     *plan = (struct plan){.object_kind = KIND_SITE, .cut_us = -1};
     enum err err = subject_find(request, &site, info);
+    if (!err)
+        err = subject_look(request, site, info);
     if (err)
         return err;
     struct places places = find_places(request, site, true);

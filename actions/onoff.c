@@ -107,6 +107,8 @@ enum err stop_plan(const struct plan_request *request, struct plan *plan, struct
     *plan = (struct plan){.object_kind = KIND_SITE, .cut_us = -1};
     enum err err = subject_find(request, &site, info);
     if (!err)
+        err = subject_look(request, site, info);
+    if (!err)
         err = choose_copy(request, site, &host, info);
     if (!err)
         err = check_stop(request, site, host, info);
@@ -229,6 +231,8 @@ enum err start_plan(const struct plan_request *request, struct plan *plan, struc
     struct plan_proxies proxies = {0};
     *plan = (struct plan){.object_kind = KIND_SITE, .cut_us = -1};
     enum err err = subject_find(request, &site, info);
+    if (!err)
+        err = subject_look(request, site, info);
     if (!err)
         err = check_start(request, site, info);
     if (err)

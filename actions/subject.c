@@ -69,6 +69,81 @@ void subject_begin_plan(struct plan *plan, const char *action, const struct site
     str_copy(plan->host, sizeof plan->host, host);
 }
 
+/* --- what is true now --------------------------------------------------------------------------------------------- */
+
+static const json_t *find_row(const json_t *rows, const char *key, const char *text)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach (rows, i, row) {
+        const char *its = json_get_text(row, key);
+        if (its && strcmp(its, text) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static void refresh_container(struct container_state *container, const json_t *row, enum site_mark mark)
+{
+    const char *state = json_get_text(row, "state"), *policy = json_get_text(row, "restart_policy");
+    int64_t exit_code = container->exit_code;
+    container->state = run_state_parse(state ? state : "");
+    container->starts_at_boot = policy && policy[0] && strcmp(policy, "no") != 0;
+    container->mark = mark;
+    json_get_i64(row, "exit_code", &exit_code);
+    container->exit_code = (int)exit_code;
+}
+
+static void refresh_status(struct site_state *site)
+{
+    if (site->mark == MARK_QUARANTINED)
+        site->status = SITE_QUARANTINED;
+    else if (!site->containers_running)
+        site->status = SITE_STOPPED;
+    else if (site->containers_running < site->containers_total)
+        site->status = SITE_DEGRADED;
+    else if (site->status != SITE_DEGRADED)
+        site->status = SITE_RUNNING;
+}
+
+static void refresh(const struct plan_request *request, struct site_state *site, const json_t *answer)
+{
+    const json_t *mark = find_row(json_object_get(answer, "marks"), "site", site->name);
+    const char *word = json_get_text(mark, "mark"), *job = json_get_text(mark, "job");
+    site->mark = MARK_NONE;
+    if (word)
+        site_mark_parse(word, &site->mark);
+    str_copy(site->mark_job, sizeof site->mark_job, job ? job : "");
+    site->containers_running = site->containers_total = 0;
+    for (size_t i = 0; i < request->snapshot->container_count; i++) {
+        struct container_state *container = &request->snapshot->containers[i];
+        const json_t *row = subject_has(container, site->name, site->host)
+                                ? find_row(json_object_get(answer, "containers"), "id", container->id)
+                                : NULL;
+        if (!row)
+            continue;
+        refresh_container(container, row, site->mark);
+        site->containers_total++;
+        site->containers_running += container->state == RUN_RUNNING;
+    }
+    refresh_status(site);
+}
+
+enum err subject_look(const struct plan_request *request, const struct site_state *site, struct err_info *info)
+{
+    json_t *args, *answer = NULL;
+    const struct host_state *host = snapshot_host(request->snapshot, site->host);
+    if (!request->asker || site->status == SITE_CONFLICT || !host || host->status != HOST_UP)
+        return ERR_OK;
+    args = json_object();
+    json_put_text(args, "site", site->name);
+    enum err err = plan_ask(request, site->host, "site.status", args, &answer, info);
+    if (!err)
+        refresh(request, &request->snapshot->sites[site - request->snapshot->sites], answer);
+    json_decref(answer);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 /* --- containers --------------------------------------------------------------------------------------------------- */
 
 bool subject_has(const struct container_state *container, const char *site, const char *host)

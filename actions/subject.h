@@ -8,6 +8,10 @@
 /* ERR_NOT_FOUND names the nearest one. *site is borrowed from the snapshot. */
 enum err subject_find(const struct plan_request *request, const struct site_state **site, struct err_info *info);
 
+/* Ask the site's host what is true now and put it into the snapshot, which is this plan's own: a collector may be some
+ * seconds behind a job that has just ended. Nothing where there is no asker, or in a conflict. What plan_ask says. */
+enum err subject_look(const struct plan_request *request, const struct site_state *site, struct err_info *info);
+
 /* Whether actions can be carried out on this host now. ERR_INVALID: "SITE is on HOST, which cannot be reached: …". */
 enum err subject_check_host(
     const struct plan_request *request, const char *site, const char *host, struct err_info *info);

@@ -32,6 +32,21 @@ static void a_started_site_passes_the_gate_before_visitors_see_it(void **state)
     scripted_free(all);
 }
 
+static void what_a_job_just_did_is_known_before_a_collector_says_so(void **state)
+{
+    (void)state;
+    struct scripted *all = scripted_new();
+    scripted_run(all, "stop");
+    scripted_run_at_once(all, "start"); /* the store still says that it runs */
+    scripted_expect(all, JOB_DONE, "start of example.org is done");
+    assert_true(all->hosts[MOSH01].running);
+    scripted_run_at_once(all, "isolate");
+    scripted_run_at_once(all, "release");
+    scripted_expect(all, JOB_DONE, "release of example.org is done");
+    assert_string_equal(all->hosts[MOSH01].mark, "");
+    scripted_free(all);
+}
+
 static void a_stop_that_fails_leaves_the_site_running_and_visible(void **state)
 {
     (void)state;
@@ -88,6 +103,7 @@ static void what_cannot_be_stopped_or_started_is_refused_with_the_way_out(void *
     struct scripted *all = scripted_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         str_copy(all->hosts[MOSH01].mark, sizeof all->hosts[MOSH01].mark, rows[i].mark);
+        str_copy(all->hosts[MOSH01].mark_job, sizeof all->hosts[MOSH01].mark_job, "abc.7");
         all->hosts[MOSH01].running = rows[i].running;
         assert_int_equal(scripted_plan(all, rows[i].action), ERR_INVALID);
         assert_says(all->info.message, rows[i].message);
@@ -135,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_site_is_marked_and_its_visitors_see_the_notice),
         cmocka_unit_test(a_started_site_passes_the_gate_before_visitors_see_it),
+        cmocka_unit_test(what_a_job_just_did_is_known_before_a_collector_says_so),
         cmocka_unit_test(a_stop_that_fails_leaves_the_site_running_and_visible),
         cmocka_unit_test(an_undone_stop_leaves_a_notice_that_was_there_before),
         cmocka_unit_test(a_site_that_never_comes_up_is_marked_again),
