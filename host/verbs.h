@@ -42,6 +42,8 @@ verb_handler verb_site_contain, verb_site_uncontain;
 verb_handler verb_site_mark;
 /* host/site/lease.c */
 verb_handler verb_lease_take, verb_lease_renew, verb_lease_release;
+/* host/definition/room.c, describe.c, gather.c, create.c, remove.c */
+verb_handler verb_host_room, verb_site_describe, verb_site_definition, verb_site_create, verb_site_remove;
 /* host/logs/tail.c, host/logs/follow.c */
 verb_handler verb_logs_tail, verb_logs_follow;
 void logs_follow_begin(struct session *session);

@@ -51,7 +51,7 @@ static struct {
     int count;
 } going = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-static void count_going(int by)
+void site_going(int by)
 {
     pthread_mutex_lock(&going.mutex);
     going.count += by;
@@ -417,9 +417,9 @@ static enum err run_verb(
     info = info ? info : &own;
     enum err result = read_args(work, args, info);
     if (result == ERR_OK) {
-        count_going(1);
+        site_going(1);
         result = run_procedure(work, procedure, info);
-        count_going(-1);
+        site_going(-1);
     }
     if (result == ERR_OK)
         *ok = answer_of(work, procedure != stop_members);

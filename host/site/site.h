@@ -11,6 +11,9 @@ json_t *site_select(const json_t *inventory, const char *site);
 /* "exit", "term" or "kill": what made a container end that was asked to stop. `killed`: its engine said so. */
 const char *site_ended_by(int64_t exit_code, bool killed);
 
+/* Something is begun (1) or ended (-1) that the helper must not leave in the middle. Any thread. */
+void site_going(int by);
+
 /* The helper ends: wait, at most limit_us, until no site is being started or stopped. A restart whose connection broke
  * between its stop and its start would leave the site down. */
 void site_finish(int64_t limit_us);

@@ -1,0 +1,109 @@
+/* Kinds of volumes, by statfs(2), /proc/self/mountinfo and /etc/fstab. Any thread. */
+#include "host/definition/volume_kind.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "host/path.h"
+#include "host/sample/proc_file.h"
+
+#define BTRFS_MAGIC 0x9123683E /* linux/magic.h */
+#define SUBVOLUME_INODE 256    /* BTRFS_FIRST_FREE_OBJECTID: the root directory of each subvolume */
+#define FILE_CEILING (4u * 1024 * 1024)
+#define WORD_SIZE 1024
+
+static bool is_subvolume(const char *path)
+{
+    char full[HOST_PATH_SIZE];
+    struct statfs figures;
+    struct stat seen;
+    host_path(full, sizeof full, path);
+    return statfs(full, &figures) == 0 && (unsigned long)figures.f_type == BTRFS_MAGIC && stat(full, &seen) == 0 &&
+           seen.st_ino == SUBVOLUME_INODE;
+}
+
+static bool is_remote(const char *type)
+{
+    static const char *const types[] = {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "afs", "lustre",
+        "ocfs2", "gfs2", "beegfs", "orangefs", "virtiofs"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i], type) == 0)
+            return true;
+    return str_starts(type, "fuse.") || strcmp(type, "fuse") == 0 || strcmp(type, "fuseblk") == 0;
+}
+
+/* Blanks stand as three octal digits in both files (fstab(5), proc_pid_mountinfo(5)). */
+static bool is_path(const char *word, const char *path)
+{
+    for (; *word && *path; path++) {
+        int step = 1;
+        char c = *word;
+        if (word[0] == '\\' && word[1] && word[2] && word[3]) {
+            c = (char)((word[1] - '0') * 64 + (word[2] - '0') * 8 + (word[3] - '0'));
+            step = 4;
+        }
+        if (c != *path)
+            return false;
+        word += step;
+    }
+    return !*word && !*path;
+}
+
+/* The type of what is mounted at exactly this path; the last one counts. */
+static bool mounted_type(const char *path, char type[WORD_SIZE])
+{
+    char full[HOST_PATH_SIZE], word[WORD_SIZE];
+    struct buf text = BUF(FILE_CEILING);
+    bool found = false;
+    buf_read_file(&text, host_path(full, sizeof full, "/proc/self/mountinfo"), NULL);
+    for (const char *line = buf_text(&text); line; line = proc_next_line(line)) {
+        const char *at = line;
+        if (!proc_skip(&at, 4) || !proc_take_word(&at, word, sizeof word) || !is_path(word, path))
+            continue;
+        while (proc_take_word(&at, word, sizeof word) && strcmp(word, "-") != 0)
+            continue;
+        found = proc_take_word(&at, type, WORD_SIZE) || found;
+    }
+    buf_free(&text);
+    return found;
+}
+
+static bool is_in_fstab(const char *path)
+{
+    char full[HOST_PATH_SIZE], word[WORD_SIZE];
+    struct buf text = BUF(FILE_CEILING);
+    bool found = false;
+    buf_read_file(&text, host_path(full, sizeof full, "/etc/fstab"), NULL);
+    for (const char *line = buf_text(&text); line && !found; line = proc_next_line(line)) {
+        const char *at = line;
+        found = *line != '#' && proc_skip(&at, 1) && proc_take_word(&at, word, sizeof word) && is_path(word, path);
+    }
+    buf_free(&text);
+    return found;
+}
+
+static bool is_mounted_storage(const char *path)
+{
+    char type[WORD_SIZE];
+    return mounted_type(path, type) && (is_remote(type) || is_in_fstab(path));
+}
+
+const char *volume_driver(const char *path, bool is_named)
+{
+    char above[HOST_PATH_SIZE];
+    if (is_subvolume(path))
+        return "btrfs";
+    if (is_mounted_storage(path))
+        return "mount";
+    str_copy(above, sizeof above, path);
+    char *slash = strrchr(above, '/');
+    if (is_named && slash && slash != above) {
+        *slash = '\0';
+        if (is_mounted_storage(above))
+            return "mount";
+    }
+    return "dir";
+}
