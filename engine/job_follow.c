@@ -44,6 +44,12 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : COLUMNS_DEFAULT;
+}
+
 static void wipe_status(struct follower *follower)
 {
     if (follower->status_is_drawn)
@@ -56,7 +62,29 @@ static void print_waiting(const struct job_record *before, const struct job_reco
 {
     bool waits = job->state == JOB_PLANNED && job->message[0];
     if (waits && !same_text(before->message, job->message))
-        job_print_note(job->message, stdout);
+        job_print_note(job->message, 0, stdout);
+}
+
+static bool has_changed(
+    const struct follower *follower, const struct job_step_record *old, const struct job_step_record *step)
+{
+    bool changed = old ? old->state != step->state : step->state != STEP_PENDING;
+    bool in_status = follower->live && step->state == STEP_RUNNING;
+    return changed && !in_status && step->state != STEP_SKIPPED;
+}
+
+/* A job that goes back says once how much of it was never begun. */
+static void print_skipped(const struct job_view *before, const struct job_view *now)
+{
+    size_t skipped = 0, were = 0;
+    char line[64];
+    vec_each (&before->steps.items, const struct job_step_record, step)
+        were += step->state == STEP_SKIPPED;
+    vec_each (&now->steps.items, const struct job_step_record, step)
+        skipped += step->state == STEP_SKIPPED;
+    str_format(line, sizeof line, "%zu %s not begun", skipped, skipped == 1 ? "step is" : "steps are");
+    if (skipped > were)
+        printf("  - %s\n", line);
 }
 
 static void print_changes(struct follower *follower, const struct job_view *before, const struct job_view *now)
@@ -65,27 +93,22 @@ static void print_changes(struct follower *follower, const struct job_view *befo
     if (!before->job.id)
         job_print_head(&now->job, stdout);
     print_waiting(&before->job, &now->job);
+    size_t columns = follower->live ? terminal_columns() - 1 : 0;
     for (size_t i = 0; i < now->steps.items.count; i++) {
         const struct job_step_record *step = &now->steps.items.items[i];
         const struct job_step_record *old = i < before->steps.items.count ? &before->steps.items.items[i] : NULL;
-        bool changed = old ? old->state != step->state : step->state != STEP_PENDING;
-        if (changed && !(follower->live && step->state == STEP_RUNNING)) /* live: the status line has it */
-            job_print_step(step, stdout);
+        if (has_changed(follower, old, step))
+            job_print_step(step, columns, stdout);
         else if (old && !follower->live && step->state == STEP_RUNNING && !same_text(old->progress, step->progress))
-            job_print_note(step->progress, stdout);
+            job_print_note(step->progress, 0, stdout);
     }
+    print_skipped(before, now);
     if (job_has_ended(now->job.state))
         job_print_end(&now->job, stdout);
     fflush(stdout);
 }
 
 /* --- the status line ---------------------------------------------------------------------------------------------- */
-
-static int terminal_columns(void)
-{
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : COLUMNS_DEFAULT;
-}
 
 static void add(char out[STATUS_BYTES], const char *words)
 {
@@ -123,7 +146,7 @@ static void draw_status(struct follower *follower, const struct job_view *view)
         return;
     compose_status(view, status);
     sanitize(clean, sizeof clean, status, strlen(status));
-    size_t room = (size_t)terminal_columns() - 1; /* names are ASCII; what is longer is cut at a character */
+    size_t room = terminal_columns() - 1; /* names are ASCII; what is longer is cut at a character */
     str_copy(status, room + 1 < sizeof status ? room + 1 : sizeof status, clean);
     printf("\r\x1b[K%s", status);
     fflush(stdout);

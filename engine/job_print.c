@@ -139,15 +139,28 @@ static const char *clean(const char *text, char out[LINE_BYTES])
     return out;
 }
 
-void job_print_note(const char *text, FILE *out)
+/* Characters of the text that fit; what comes from hosts is narrow as a rule. */
+static void print_cut(const char *text, size_t columns, FILE *out)
 {
-    char line[LINE_BYTES];
-    clean(text, line);
-    if (line[0])
-        fprintf(out, "             %s\n", line);
+    size_t length = 0, seen = 0;
+    for (; text[length]; length++) {
+        seen += ((unsigned char)text[length] & 0xC0) != 0x80;
+        if (columns && seen > columns)
+            break;
+    }
+    fprintf(out, "%.*s\n", (int)length, text);
 }
 
-void job_print_step(const struct job_step_record *step, FILE *out)
+void job_print_note(const char *text, size_t columns, FILE *out)
+{
+    char line[LINE_BYTES], note[LINE_BYTES + 16];
+    clean(text, line);
+    str_format(note, sizeof note, "             %s", line);
+    if (line[0])
+        print_cut(note, columns, out);
+}
+
+void job_print_step(const struct job_step_record *step, size_t columns, FILE *out)
 {
     static const char *const marks[STEP_STATE_COUNT] = {
         [STEP_PENDING] = " ",
@@ -157,17 +170,19 @@ void job_print_step(const struct job_step_record *step, FILE *out)
         [STEP_SKIPPED] = "-",
         [STEP_UNDONE] = "<",
     };
-    char took[FORMAT_SIZE] = "", command[LINE_BYTES], host[LINE_BYTES], copied[PROGRESS_SIZE];
+    char took[FORMAT_SIZE] = "", command[LINE_BYTES], host[LINE_BYTES], copied[PROGRESS_SIZE], line[2 * LINE_BYTES];
     if (step->started_us && step->ended_us)
         format_duration(step->ended_us - step->started_us, took);
-    fprintf(out, "  %s %-8s %-14s %-12s %7s  %s\n", (unsigned)step->state < STEP_STATE_COUNT ? marks[step->state] : "?",
-        step_state_word(step->state), step->name, clean(step->host, host), took, clean(step->command, command));
+    str_format(line, sizeof line, "  %s %-8s %-10s %-12s %7s  %s",
+        (unsigned)step->state < STEP_STATE_COUNT ? marks[step->state] : "?", step_state_word(step->state), step->name,
+        clean(step->host, host), took, clean(step->command, command));
+    print_cut(line, columns, out);
     if (step->outcome && step->outcome[0])
-        job_print_note(step->outcome, out);
+        job_print_note(step->outcome, columns, out);
     else if (step->state == STEP_RUNNING)
-        job_print_note(step->progress, out);
+        job_print_note(step->progress, columns, out);
     if (step->state == STEP_RUNNING && progress_words(step, copied)[0])
-        job_print_note(copied, out);
+        job_print_note(copied, columns, out);
 }
 
 void job_print_head(const struct job_record *job, FILE *out)
@@ -194,6 +209,6 @@ void job_view_print(const struct job_view *view, FILE *out)
 {
     job_print_head(&view->job, out);
     vec_each (&view->steps.items, const struct job_step_record, step)
-        job_print_step(step, out);
+        job_print_step(step, 0, out);
     job_print_end(&view->job, out);
 }

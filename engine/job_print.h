@@ -31,10 +31,10 @@ json_t *job_view_json(const struct job_view *view);
 /* The whole job, for a person; texts are sanitised. */
 void job_view_print(const struct job_view *view, FILE *out);
 
-/* The pieces of that, for what is printed as it happens. */
+/* The pieces of that, for what is printed as it happens. Lines are cut at so many columns; 0: never. */
 void job_print_head(const struct job_record *job, FILE *out);
-void job_print_step(const struct job_step_record *step, FILE *out);
+void job_print_step(const struct job_step_record *step, size_t columns, FILE *out);
 void job_print_end(const struct job_record *job, FILE *out);
-void job_print_note(const char *text, FILE *out); /* below the step it is about */
+void job_print_note(const char *text, size_t columns, FILE *out); /* below the step it is about */
 
 #endif
