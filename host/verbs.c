@@ -74,6 +74,7 @@ static const struct verb verbs[] = {
         .needs_site = true,
         .own_thread = true,
         .handle = verb_site_uncontain},
+    {.name = "evidence.list", .needs_site = true, .own_thread = true, .handle = verb_evidence_list},
     {.name = "evidence.collect",
         .least_role = HOST_ROLE_OPERATOR,
         .needs_site = true,

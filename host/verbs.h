@@ -47,8 +47,8 @@ verb_handler verb_host_room, verb_site_describe, verb_site_definition, verb_site
 /* host/logs/tail.c, host/logs/follow.c */
 verb_handler verb_logs_tail, verb_logs_follow;
 void logs_follow_begin(struct session *session);
-/* host/evidence/collect.c, host/evidence/send.c */
-verb_handler verb_evidence_collect, verb_evidence_open, verb_evidence_remove;
+/* host/evidence/list.c, host/evidence/collect.c, host/evidence/send.c */
+verb_handler verb_evidence_list, verb_evidence_collect, verb_evidence_open, verb_evidence_remove;
 /* host/transfer/way.c, open.c, send.c, mountpoint.c */
 verb_handler verb_transfer_key, verb_transfer_check, verb_transfer_open, verb_transfer_close, verb_transfer_send,
     verb_transfer_result, verb_image_find, verb_volume_detach, verb_volume_attach;

@@ -14,7 +14,6 @@
 #include "base/paths.h"
 #include "base/filetree.h"
 
-#define DIRECTORY "/var/lib/dogwatch/evidence"
 #define KEPT_FREE_BYTES ((int64_t)1 << 30)
 #define KEPT_FREE_PART 10 /* one tenth */
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -30,7 +29,7 @@ static enum err name_vault(const char *site, const char *job, struct vault *vaul
         *colon = '_';
     if (strchr(vault->name, '/') || strstr(vault->name, ".."))
         return err_set(info, ERR_INVALID, "args.job can be no part of a file's name");
-    host_path_format(vault->path, sizeof vault->path, DIRECTORY "/%s", vault->name);
+    host_path_format(vault->path, sizeof vault->path, VAULT_DIRECTORY "/%s", vault->name);
     return vault->path[0] ? ERR_OK : err_set(info, ERR_INVALID, "the path of %s is too long", vault->name);
 }
 
@@ -40,7 +39,7 @@ enum err vault_open(const char *site, const char *job, bool make, struct vault *
     *vault = (struct vault){.fd = -1};
     enum err result = name_vault(site, job, vault, info);
     if (result == ERR_OK && make)
-        result = paths_make_dir(host_path(parent, sizeof parent, DIRECTORY), info);
+        result = paths_make_dir(host_path(parent, sizeof parent, VAULT_DIRECTORY), info);
     if (result != ERR_OK)
         return result;
     if (make && mkdir(vault->path, 0700) != 0 && errno != EEXIST)

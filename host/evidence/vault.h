@@ -12,6 +12,7 @@
 #include "host/site/lease.h"
 
 #define VAULT_NAME_SIZE (NAME_SIZE + LEASE_JOB_SIZE)
+#define VAULT_DIRECTORY "/var/lib/dogwatch/evidence"
 #define VAULT_MANIFEST "manifest.json"
 #define VAULT_SIGNATURE "manifest.json.sig"
 

@@ -622,6 +622,21 @@ static void test_what_leaves_begins_with_the_manifest_and_goes_on_where_it_was(v
     free(rest);
 }
 
+static void test_the_list_says_what_is_kept_of_this_site_alone(void **state)
+{
+    (void)state;
+    bool sealed = true;
+    assert_int_equal(ask(verb_evidence_list, "{\"site\":\"a.org\"}"), ERR_OK);
+    assert_int_equal(json_array_size(json_object_get(answer, "evidence")), 0);
+    assert_int_equal(collect("processes"), ERR_OK);
+    assert_int_equal(ask(verb_evidence_list, "{\"site\":\"a\"}"), ERR_OK);
+    assert_int_equal(json_array_size(json_object_get(answer, "evidence")), 0);
+    assert_int_equal(ask(verb_evidence_list, "{\"site\":\"a.org\"}"), ERR_OK);
+    const json_t *entry = json_array_get(json_object_get(answer, "evidence"), 0);
+    assert_string_equal(json_get_text(entry, "job"), "engine.7");
+    assert_true(json_get_bool(entry, "sealed", &sealed) && !sealed);
+}
+
 static void test_what_is_not_sealed_does_not_leave(void **state)
 {
     (void)state;
@@ -655,6 +670,7 @@ int main(void)
         TEST(test_what_somebody_else_put_there_is_not_sealed),
         TEST(test_nothing_is_removed_before_it_is_sealed),
         TEST(test_what_leaves_begins_with_the_manifest_and_goes_on_where_it_was),
+        TEST(test_the_list_says_what_is_kept_of_this_site_alone),
         TEST(test_what_is_not_sealed_does_not_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
