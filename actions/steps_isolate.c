@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "actions/evidence.h"
+#include "actions/job_run.h"
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/mem.h"
@@ -15,6 +17,12 @@
 #define UNCONTAIN_TIMEOUT_US (180 * USEC_PER_SEC)
 #define COLLECT_TIMEOUT_US (6 * 3600 * USEC_PER_SEC) /* of one stage; the link tells earlier when a host is gone */
 #define LEFT_OUT_SHOWN 4
+#define DIAL_TIMEOUT_US (20 * USEC_PER_SEC)
+#define PULL_IDLE_S 600
+#define PULL_TRIES 4
+#define PULL_EVERY_US (5 * USEC_PER_SEC)
+#define PING_EVERY_US (20 * USEC_PER_SEC)
+#define PING_TIMEOUT_US (15 * USEC_PER_SEC)
 
 static const char *text_or(const json_t *object, const char *key, const char *otherwise)
 {
@@ -120,11 +128,94 @@ const struct step_kind step_evidence = {.name = "evidence", .again = true, .run 
 
 /* --- off the host ------------------------------------------------------------------------------------------------- */
 
+/* A connection of its own: the job's is free meanwhile to renew the lease. */
+struct pull {
+    struct step_context *context;
+    const struct plan_step *step;
+    struct target *target;
+    struct connection *connection;
+    struct helper *helper;
+    int64_t pinged_mono_us;
+};
+
+static void hang_up(struct pull *pull)
+{
+    helper_free(pull->helper);
+    connection_free(pull->connection);
+    target_free(pull->target);
+    pull->helper = NULL;
+    pull->connection = NULL;
+    pull->target = NULL;
+}
+
+static enum err dial(struct pull *pull, struct err_info *info)
+{
+    const struct jobs_config *config = step_config(pull->context);
+    const struct fleet *fleet = config->fleet_hold(config->fleet_owner);
+    const struct host_def *def = fleet_host(fleet, pull->step->host);
+    enum err err = def ? target_for_engine(fleet, def, config->state_dir, "operator", &pull->target, info)
+                       : err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files any more", pull->step->host);
+    config->fleet_release(config->fleet_owner, fleet);
+    if (!err)
+        err = remote_dial(
+            target_address(pull->target), DIAL_TIMEOUT_US, pull->context->leave_fd, &pull->connection, info);
+    if (!err)
+        err = helper_open(pull->connection, "operator", PULL_IDLE_S, DIAL_TIMEOUT_US, &pull->helper, info);
+    return err;
+}
+
+/* The lease is renewed with whatever is asked over the job's own connection. */
+static bool show_pull(void *owner, int64_t done_bytes, int64_t total_bytes)
+{
+    struct pull *pull = owner;
+    step_copied(pull->context, 0, done_bytes, total_bytes);
+    if (clock_mono_us() - pull->pinged_mono_us > PING_EVERY_US && step_is_linked(pull->context, pull->step->host)) {
+        pull->pinged_mono_us = clock_mono_us();
+        step_request(pull->context, pull->step->host, "ping", NULL, PING_TIMEOUT_US, NULL, NULL);
+    }
+    return !step_is_cancelled(pull->context);
+}
+
+static enum err pull_once(struct pull *pull, struct evidence_outcome *result, struct err_info *info)
+{
+    enum err err = dial(pull, info);
+    if (!err) {
+        const struct evidence_request request = {.state_dir = step_config(pull->context)->state_dir,
+            .host = pull->step->host,
+            .site = step_site(pull->context),
+            .job = step_job_word(pull->context),
+            .key = connection_host_key(pull->connection),
+            .progress = show_pull,
+            .owner = pull};
+        err = evidence_pull(&request, pull->connection, pull->helper, result, info);
+    }
+    hang_up(pull);
+    return err;
+}
+
+/* Broken off, it goes on with what is missing. */
 static enum err pull_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    (void)outcome;
-    return err_set(info, ERR_FAILED, "the evidence is sealed on %s and still only there: `dogwatch evidence pull %s`",
+    struct pull pull = {.context = context, .step = step, .pinged_mono_us = clock_mono_us()};
+    struct evidence_outcome result = {0};
+    struct err_info own = {0};
+    char size[FORMAT_SIZE];
+    enum err err = ERR_OK;
+    for (int tries = 0; tries < PULL_TRIES; tries++) {
+        err = pull_once(&pull, &result, &own);
+        bool again = err && job_may_pass(err) && tries + 1 < PULL_TRIES;
+        if (!again || step_wait(context, step_patience(context, PULL_EVERY_US)))
+            break;
+        step_progress(context, "trying again: %s", own.message);
+    }
+    if (!err) {
+        buf_printf(outcome, "%lld files, %s%s, every one as the signed manifest says: evidence/%s",
+            (long long)result.files, format_bytes((double)result.bytes, size), result.was_here ? " (here already)" : "",
+            result.name);
+        return ERR_OK;
+    }
+    return err_set(info, err, "%.600s; the evidence is still on %s alone: `dogwatch evidence pull %s`", own.message,
         step->host, step_site(context));
 }
 
