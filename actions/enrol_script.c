@@ -89,10 +89,14 @@ static const char install_script[] = BEGIN
     "if has restorecon; then restorecon -R \"$lib\" \"$state\" \"${file%/*}\" >/dev/null 2>&1 || true; fi\n"
     "echo \"fact fresh $fresh\"\n";
 
-/* Input: viewer key, operator key. */
+/* Input: viewer key, operator key. The helper guards the marked sites of its host: where it is the last dogwatch's, it is
+ * asked first, and takes its hook away where none is marked. */
 static const char uninstall_script[] = BEGIN
     "IFS= read -r viewer; IFS= read -r operator\n"
     "[ \"$(id -u)\" = 0 ] || fail \"not root\"\n"
+    "if [ -x \"$helper\" ] && ! grep -shF \"dogwatch-host --role\" \"$root_keys\" \"$user_keys\" | grep -qvF -e \"$viewer\" -e \"$operator\"; then\n"
+    "  said=$(\"$helper\" --unguard 2>&1 </dev/null) || case $said in *marked*) fail \"$said\";; esac\n"
+    "fi\n"
     "for file in \"$root_keys\" \"$user_keys\"; do\n"
     "  if [ -f \"$file\" ] && grep -qF -e \"$viewer\" -e \"$operator\" \"$file\"; then\n"
     "    cp -p \"$file\" \"$file.dogwatch-new\"\n"

@@ -125,7 +125,10 @@ static int unguard(void)
     struct err_info info;
     char names[400];
     if (mark_any(names, sizeof names)) {
-        fprintf(stderr, "sites are marked on this host and would start again without the helper: %s\n", names);
+        fprintf(stderr,
+            "these sites are marked here and would start again without the helper: %s; start, release or remove them "
+            "first\n",
+            names);
         return EXIT_FAILURE;
     }
     if (guard_remove_unused(&info) == ERR_OK)
