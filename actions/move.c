@@ -33,6 +33,7 @@ struct move {
     struct plan *plan;
     char to[NAME_SIZE];
     char runtime[16];   /* on the target */
+    char from_runtime[16];
     json_t *described;  /* site.describe of the source */
     json_t *room;       /* host.room of the target */
     json_t *containers; /* that run: name and id */
@@ -126,6 +127,7 @@ static enum err choose_runtime(struct move *move, struct err_info *info)
     if (!now || (!same && !other))
         return err_set(info, ERR_INVALID, "%s has no container engine that answers", move->to);
     str_copy(move->runtime, sizeof move->runtime, same ? now : other);
+    str_copy(move->from_runtime, sizeof move->from_runtime, now);
     json_array_foreach (json_object_get(move->described, "containers"), i, container) {
         const json_t *problem;
         json_array_foreach (json_object_get(container, "unsupported"), j, problem)
@@ -291,6 +293,7 @@ static json_t *ends_of(const struct move *move)
     json_put_text(parameters, "from", move->site->host);
     json_put_text(parameters, "to", move->to);
     json_put_text(parameters, "runtime", move->runtime);
+    json_put_text(parameters, "from_runtime", move->from_runtime);
     if (options && options->limit_bytes_s)
         json_put_i64(parameters, "limit_bytes_s", options->limit_bytes_s);
     if (options && options->through_console)
@@ -320,12 +323,31 @@ static void add_images(const struct move *move)
         }
         json_put_text(parameters, "image_id", json_get_text(container, "image_id"));
         json_put_text(parameters, "image", json_get_text(container, "image"));
-        json_put_text(parameters, "from_runtime", json_get_text(container, "runtime"));
         json_object_set(parameters, "layers", json_object_get(container, "layers"));
         plan_add_step(move->plan, &step_image, move->site->host, parameters, "end the copying; the image stays",
             "copy the image %s (%s, %.12s) to %s unless it has it, compare by ID", json_get_text(container, "image"),
             format_bytes(json_get_number(container, "image_bytes"), size), json_get_text(container, "image_id"),
             move->to);
+    }
+}
+
+/* Snapshots are sent only from btrfs to btrfs. */
+static void settle_drivers(struct move *move)
+{
+    const json_t *runtime;
+    json_t *volume;
+    size_t i, j;
+    json_array_foreach (json_object_get(move->described, "volumes"), i, volume) {
+        bool both = false;
+        if (!text_is(volume, "driver", "btrfs"))
+            continue;
+        json_array_foreach (json_object_get(move->room, "runtimes"), j, runtime)
+            both = both || (text_is(runtime, "name", move->runtime) && text_is(runtime, "volumes_fs", "btrfs"));
+        if (both)
+            continue;
+        plan_warn(move->plan, "%s keeps no volumes on btrfs: %s is copied file by file", move->to,
+            json_get_text(volume, "name"));
+        json_put_text(volume, "driver", "dir");
     }
 }
 
@@ -451,6 +473,8 @@ static enum err look(struct move *move, struct err_info *info)
         err = choose_runtime(move, info);
     if (!err)
         err = check_free(move, info);
+    if (!err)
+        settle_drivers(move);
     if (!err)
         err = check_room(move, info);
     if (!err)

@@ -123,10 +123,12 @@ struct transfer {
     bool direct;
 };
 
-static json_t *new_args(const struct transfer *transfer)
+/* For one of the ends: each has an engine of its own. */
+static json_t *new_args(const struct transfer *transfer, const char *runtime)
 {
     json_t *args = json_object();
     json_object_update(args, (json_t *)transfer->what);
+    json_put_text(args, "runtime", text_of(transfer->step, runtime));
     return args;
 }
 
@@ -176,10 +178,8 @@ static enum err add_grant(const struct transfer *transfer, json_t *args, struct 
 
 static enum err open_target(const struct transfer *transfer, bool direct, json_t **grant, struct err_info *info)
 {
-    json_t *args = new_args(transfer);
+    json_t *args = new_args(transfer, "runtime");
     json_put_i64(args, "ttl_s", GRANT_S);
-    if (text_of(transfer->step, "runtime")[0])
-        json_put_text(args, "runtime", text_of(transfer->step, "runtime"));
     enum err err = direct ? add_grant(transfer, args, info) : ERR_OK;
     if (err) {
         json_decref(args);
@@ -191,7 +191,7 @@ static enum err open_target(const struct transfer *transfer, bool direct, json_t
 
 static json_t *send_args(const struct transfer *transfer, const json_t *grant)
 {
-    json_t *args = new_args(transfer);
+    json_t *args = new_args(transfer, "from_runtime");
     int64_t limit = 0;
     json_get_i64(transfer->step->parameters, "limit_bytes_s", &limit);
     json_put_text(args, "token", json_get_text(grant, "token"));
@@ -362,7 +362,6 @@ static enum err image_run(
         json_put_text(what, "what", "image");
         json_put_text(what, "image_id", text_of(step, "image_id"));
         json_put_text(what, "image", text_of(step, "image"));
-        json_put_text(what, "runtime", text_of(step, "from_runtime"));
         struct transfer transfer = {.context = context, .step = step, .what = what};
         err = send(&transfer, info);
         json_decref(what);
@@ -387,9 +386,12 @@ const struct step_kind step_image = {.name = "image", .again = true, .run = imag
 
 static json_t *volume_of(const struct plan_step *step)
 {
+    const json_t *volume = json_object_get(step->parameters, "volume");
     json_t *what = json_object();
     json_put_text(what, "what", "volume");
-    json_object_set(what, "volume", json_object_get(step->parameters, "volume"));
+    json_put_text(what, "volume", json_get_text(volume, "name"));
+    json_put_text(what, "driver", json_get_text(volume, "driver"));
+    json_put_text(what, "path", json_get_text(volume, "path"));
     return what;
 }
 
