@@ -13,21 +13,30 @@
 /* --- numbers, flags, lists ------------------------------------------------------------------------------------------
  */
 
-/* Written where they are greater than zero; 0, nothing and -1 all mean "no limit", but for swap -1 means it. */
+/* podman says 0 where swap is not limited beside memory; docker says -1. */
+static void put_swap(struct source *source)
+{
+    int64_t memory = 0, swap = 0;
+    json_get_i64(source->host, "Memory", &memory);
+    json_get_i64(source->host, "MemorySwap", &swap);
+    if (memory > 0 && (swap != 0 || source->kind == RUNTIME_PODMAN))
+        json_put_i64(source->entry, "memory_swap_bytes", swap > 0 ? swap : -1);
+}
+
+/* Written where they are greater than zero: 0, -1 and nothing all mean "no limit". */
 static void put_numbers(struct source *source)
 {
     static const struct {
         const char *key, *theirs;
-        bool may_be_negative;
-    } numbers[] = {{"memory_bytes", "Memory", false}, {"memory_swap_bytes", "MemorySwap", true},
-        {"memory_reservation_bytes", "MemoryReservation", false}, {"cpu_shares", "CpuShares", false},
-        {"pids_limit", "PidsLimit", false}, {"shm_bytes", "ShmSize", false}, {"oom_score_adj", "OomScoreAdj", false}};
+    } numbers[] = {{"memory_bytes", "Memory"}, {"memory_reservation_bytes", "MemoryReservation"},
+        {"cpu_shares", "CpuShares"}, {"pids_limit", "PidsLimit"}, {"shm_bytes", "ShmSize"},
+        {"oom_score_adj", "OomScoreAdj"}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         int64_t value = 0;
-        if (json_get_i64(source->host, numbers[i].theirs, &value) &&
-            (value > 0 || (value < 0 && numbers[i].may_be_negative)))
+        if (json_get_i64(source->host, numbers[i].theirs, &value) && value > 0)
             json_put_i64(source->entry, numbers[i].key, value);
     }
+    put_swap(source);
 }
 
 static void put_cpus(struct source *source)

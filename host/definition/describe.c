@@ -152,6 +152,22 @@ static void copy_members(json_t *answer, const json_t *from, const char *const *
     }
 }
 
+/* What only the engine it is on can do: the site can move, but not to another engine. */
+static void put_bound(json_t *answer, const json_t *definition)
+{
+    json_t *reasons = json_array();
+    const json_t *mounts = json_object_get(definition, "mounts");
+    bool noexec = false;
+    if (json_object_get(definition, "ambient_caps"))
+        json_array_append_new(reasons, json_string("its user has capabilities, which docker gives to root alone"));
+    if (json_object_get(definition, "domainname"))
+        json_array_append_new(reasons, json_string("it has a domain, which podman does not give"));
+    for (size_t i = 0; i < json_array_size(mounts) && !noexec; i++)
+        if (json_get_bool(json_array_get(mounts, i), "noexec", &noexec) && noexec)
+            json_array_append_new(reasons, json_string("no program runs from its volume, which docker cannot forbid"));
+    json_object_set_new(answer, "bound_to_runtime", reasons);
+}
+
 static json_t *describe_container(const json_t *entry, const char *site)
 {
     static const char *const of_entry[] = {
@@ -175,6 +191,7 @@ static json_t *describe_container(const json_t *entry, const char *site)
         json_get_bool(definition, "init", &init);
         json_put_bool(answer, "init", init);
         put_handles_term(answer, entry, definition, image);
+        put_bound(answer, definition);
         put_layer_changes(answer, kind, id, definition);
     }
     if (json_get_i64(image, "Size", &number))

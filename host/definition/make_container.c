@@ -149,7 +149,9 @@ static enum err create(struct making *making, enum runtime_kind kind, const json
             &(struct command_for){.kind = kind, .image = image, .job = making->job, .env_file = env_path}, info);
     if (result == ERR_OK)
         result = run_command(kind, &command, env_path, info);
-    if (result == ERR_OK)
+    if (result != ERR_OK)
+        err_prefix(info, result, "%s was not made", json_get_text(container, "name"));
+    else
         make_note(making, "container", kind, json_get_text(container, "name"), NULL);
     command_free(&command);
     return result;
