@@ -13,7 +13,7 @@
 
 enum dialog_kind { DIALOG_KIND_CONFIRM, DIALOG_KIND_NAME, DIALOG_KIND_MESSAGE, DIALOG_KIND_ASK };
 
-enum { WIDEST = 100, SIDES = 4 /* frame and a blank on each side */ };
+enum { NOTE_SHARE = 4 /* of the height */, WIDEST = 100, SIDES = 4 /* frame and a blank on each side */ };
 
 struct dialog {
     enum dialog_kind kind;
@@ -164,7 +164,32 @@ static int foot_rows(const struct dialog *dialog)
     static const int rows[] = {
         [DIALOG_KIND_CONFIRM] = 1, [DIALOG_KIND_NAME] = 2, [DIALOG_KIND_MESSAGE] = 1, [DIALOG_KIND_ASK] = 1};
     bool gauge = !(dialog->progress < 0);
-    return rows[dialog->kind] + (gauge ? 1 : 0) + (dialog->note ? 1 : 0);
+    return rows[dialog->kind] + (gauge ? 1 : 0);
+}
+
+static int note_rows(const struct dialog *dialog, int height)
+{
+    int rows = dialog->note ? 1 : 0, most = height / NOTE_SHARE > 1 ? height / NOTE_SHARE : 1;
+    for (const char *at = dialog->note; at && *at; at++)
+        rows += *at == '\n';
+    return rows < most ? rows : most;
+}
+
+/* The last `rows` lines of the note. */
+static void draw_note(const struct dialog *dialog, struct area area, int rows)
+{
+    const char *at = dialog->note;
+    int count = 1;
+    for (const char *newline = at; newline && *newline; newline++)
+        count += *newline == '\n';
+    for (int line = 0; at && line < count; line++) {
+        size_t length = strcspn(at, "\n");
+        char *text = xstrndup(at, length);
+        if (line >= count - rows)
+            area_fit(area, 0, line - (count - rows), area.width, CELLS_LEFT, dialog->note_style, text);
+        free(text);
+        at += length + (at[length] == '\n');
+    }
 }
 
 static int widest_of(const struct dialog *dialog)
@@ -190,8 +215,6 @@ static void draw_confirm(const struct dialog *dialog, struct area row)
 static void draw_foot(struct dialog *dialog, struct area foot)
 {
     int y = 0;
-    if (dialog->note)
-        area_fit(foot, 0, y++, foot.width, CELLS_LEFT, dialog->note_style, dialog->note);
     if (!(dialog->progress < 0))
         gauge_draw(foot, y++, dialog->progress, ROLE_ACTIVE, dialog->progress_label);
     switch (dialog->kind) {
@@ -233,7 +256,7 @@ static struct area place_of(const struct dialog *dialog, struct area area, int f
 /* Where there is hardly any room the frame goes first, then the body: the question must stay readable. */
 void dialog_draw(struct dialog *dialog, struct area area)
 {
-    int foot = foot_rows(dialog);
+    int note = note_rows(dialog, area.height), foot = foot_rows(dialog) + note;
     struct area outer = place_of(dialog, area, foot), inside = outer;
     bool framed = outer.height >= foot + 3 && outer.width >= 16;
     area_fill(outer, ROLE_NORMAL);
@@ -247,5 +270,7 @@ void dialog_draw(struct dialog *dialog, struct area area)
         text_draw(dialog->body, area_sub(inside, 0, 0, inside.width, room - gap));
     if (framed && body > room)
         draw_position(dialog, outer);
-    draw_foot(dialog, area_sub(inside, 0, room > 0 ? room : 0, inside.width, foot));
+    struct area below = area_sub(inside, 0, room > 0 ? room : 0, inside.width, foot);
+    draw_note(dialog, area_sub(below, 0, 0, below.width, note), note);
+    draw_foot(dialog, area_sub(below, 0, note, below.width, foot - note));
 }

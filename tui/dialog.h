@@ -29,7 +29,8 @@ void dialog_draw(struct dialog *dialog, struct area area);
 /* As large as the area it is drawn in, for what has to be read before it is answered; the part of the body that is
  * seen ("1-14/40") stands in the frame. */
 void dialog_set_full(struct dialog *dialog);
-/* A line above the question that stays while the body is scrolled; "" or NULL: none. */
+/* Lines above the question that stay while the body is scrolled; where there is little room the last ones. "" or NULL:
+ * none. */
 void dialog_set_note(struct dialog *dialog, unsigned style, const char *note);
 const char *dialog_input(const struct dialog *dialog); /* what was typed; "" where nothing is */
 struct text *dialog_body(struct dialog *dialog);       /* borrowed: a progress dialog adds lines while open */

@@ -225,6 +225,18 @@ void text_set_follow(struct text *text, bool follow)
     text->follow = follow;
 }
 
+size_t text_place(const struct text *text)
+{
+    return text->top;
+}
+
+void text_set_place(struct text *text, size_t line)
+{
+    text->follow = false;
+    text->top = line < text->count ? line : text->count ? text->count - 1 : 0;
+    text->top_row = 0;
+}
+
 bool text_is_following(const struct text *text)
 {
     return text->follow;

@@ -32,6 +32,11 @@ void text_set_follow(struct text *text, bool follow); /* stay at the end as line
 bool text_is_following(const struct text *text);
 void text_set_empty(struct text *text, const char *message); /* shown while there are no lines; copied */
 
+/* The first line on screen; and to put another there (as far as there are lines below it to fill the screen), for a
+ * text that is filled anew and is to stay where it was. */
+size_t text_place(const struct text *text);
+void text_set_place(struct text *text, size_t line);
+
 /* Search, case-insensitive where the pattern has no upper case; POSIX extended regex. Matches are highlighted.
  * ERR_INVALID on a bad pattern (the last one stays), ERR_NOT_FOUND where nothing matches. "" or NULL ends the search.
  */

@@ -126,14 +126,15 @@ static struct dialog *question_of(const struct action_dialog *asked, struct text
 static void show_question(struct action_dialog *asked)
 {
     struct text *text = plan_text_new(asked->text, asked->plan);
-    char note[PLAN_NOTE_SIZE], line[PLAN_NOTE_SIZE + REASON_SIZE];
+    char note[PLAN_NOTE_SIZE], reason[REASON_SIZE + 16];
     bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING;
     unsigned style = plan_text_note(asked->plan, note);
     struct dialog *dialog = question_of(asked, text);
-    str_format(
-        line, sizeof line, "%s – %s%s", note, asked->reason[0] ? "reason: " : "Tab: give a reason", asked->reason);
+    str_format(reason, sizeof reason, "reason: %s", asked->reason);
+    char *line = xasprintf("%s – %s", note, asked->reason[0] ? reason : "Tab: give a reason");
     if (by_name || asked->reason[0])
-        dialog_set_note(dialog, style, by_name ? line : line + strlen(note) + strlen(" – "));
+        dialog_set_note(dialog, by_name ? style : ROLE_ACCENT, by_name ? line : reason);
+    free(line);
     set_dialog(asked, STAGE_QUESTION, dialog);
 }
 

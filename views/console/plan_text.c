@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "tui/style.h"
 
-enum { PLAN_LINES = 10000 };
+enum { PLAN_LINES = 10000, WARNINGS_MOST = 3, WARNING_BYTES = 220 };
 
 static bool is_warning(const json_t *plan, const char *line)
 {
@@ -38,17 +38,58 @@ static unsigned style_of(const json_t *plan, const char *line, size_t number)
     return str_starts(line, "Visitors ") ? ROLE_NORMAL | STYLE_BOLD : ROLE_NORMAL;
 }
 
+/* What stands before the words of a line: number, "undo:", "!"; words that are wrapped hang below the words. */
+static size_t head_length(const char *line)
+{
+    size_t blanks = strspn(line, " "), digits = strspn(line + blanks, "0123456789");
+    if (digits > 0 && str_starts(line + blanks + digits, ". "))
+        return blanks + digits + 2;
+    if (str_starts(line + blanks, "! "))
+        return blanks + 2;
+    return str_starts(line + blanks, "undo: ") ? blanks + strlen("undo: ") : blanks;
+}
+
+static void add_line(struct text *text, const json_t *plan, const char *line, size_t number)
+{
+    unsigned style = style_of(plan, line, number);
+    char *head = xstrndup(line, head_length(line));
+    text_add_pair(text, style, head, style, line + strlen(head));
+    free(head);
+}
+
 struct text *plan_text_new(const char *plan_text, const json_t *plan)
 {
     struct text *text = text_new(PLAN_LINES);
     for (size_t number = 0; *plan_text; number++) {
         size_t length = strcspn(plan_text, "\n");
         char *line = xstrndup(plan_text, length);
-        text_add(text, style_of(plan, line, number), line);
+        add_line(text, plan, line, number);
         free(line);
         plan_text += length + (plan_text[length] == '\n');
     }
     return text;
+}
+
+static void append(char out[PLAN_NOTE_SIZE], const char *words)
+{
+    size_t length = strlen(out);
+    str_format(out + length, PLAN_NOTE_SIZE - length, "%s", words);
+}
+
+/* The first warnings, a line each, and how many more there are. */
+static void append_warnings(const json_t *plan, char out[PLAN_NOTE_SIZE])
+{
+    const json_t *warnings = json_object_get(plan, "warnings"), *warning;
+    size_t count = json_array_size(warnings), i;
+    char line[PLAN_NOTE_SIZE];
+    json_array_foreach (warnings, i, warning) {
+        if (i == WARNINGS_MOST)
+            break;
+        bool last = i + 1 == WARNINGS_MOST && count > WARNINGS_MOST;
+        str_format(line, sizeof line, "! %.*s%s\n", WARNING_BYTES,
+            json_string_value(warning) ? json_string_value(warning) : "", last ? "; and more below" : "");
+        append(out, line);
+    }
 }
 
 unsigned plan_text_note(const json_t *plan, char out[PLAN_NOTE_SIZE])
@@ -56,15 +97,18 @@ unsigned plan_text_note(const json_t *plan, char out[PLAN_NOTE_SIZE])
     size_t warnings = json_array_size(json_object_get(plan, "warnings"));
     size_t steps = json_array_size(json_object_get(plan, "steps"));
     int64_t cut_ms;
-    char cut[FORMAT_SIZE], counted[64] = "";
-    bool loses = json_get_text(plan, "loses") != NULL;
-    if (warnings)
-        str_format(counted, sizeof counted, "! %zu %s, ", warnings, warnings == 1 ? "warning" : "warnings");
-    str_format(out, PLAN_NOTE_SIZE, "%s%zu %s", counted, steps, steps == 1 ? "step" : "steps");
-    if (json_get_i64(plan, "cut_ms", &cut_ms)) {
-        size_t length = strlen(out);
-        str_format(out + length, PLAN_NOTE_SIZE - length, ", visitors cut off about %s",
-            format_duration(cut_ms * USEC_PER_MSEC, cut));
+    char cut[FORMAT_SIZE], line[128];
+    out[0] = '\0';
+    append_warnings(plan, out);
+    str_format(line, sizeof line, "%zu %s", steps, steps == 1 ? "step" : "steps");
+    append(out, line);
+    if (warnings > 1) {
+        str_format(line, sizeof line, ", %zu warnings", warnings);
+        append(out, line);
     }
-    return warnings || loses ? ROLE_WARNING : ROLE_DIM;
+    if (json_get_i64(plan, "cut_ms", &cut_ms)) {
+        str_format(line, sizeof line, ", visitors cut off about %s", format_duration(cut_ms * USEC_PER_MSEC, cut));
+        append(out, line);
+    }
+    return warnings ? ROLE_WARNING : ROLE_DIM;
 }

@@ -16,12 +16,13 @@
 #include "views/pages/lines.h"
 #include "views/progress.h"
 
-enum { STEP_LINES = 5000, HEAD_ROWS = 6, GAUGE_COLUMNS = 60 };
+enum { STEP_LINES = 5000, HEAD_ROWS = 6, GAUGE_COLUMNS = 60, STEPS_BEFORE = 2 };
 
 struct job_page {
     struct view view;
     int64_t job;
     struct text *steps;
+    bool scrolled; /* by the person: it stays there; else the step that runs is kept in sight */
     char crumb[48];
 };
 
@@ -104,6 +105,31 @@ static void add_step(struct text *text, const struct job_step_record *step, int6
         text_addf(text, step->state == STEP_FAILED ? ROLE_CRITICAL : ROLE_DIM, "      %s", step->outcome);
 }
 
+/* Where the text begins to be shown: where the person left it, else a step or two before the one that runs. */
+static void place_steps(struct job_page *page, size_t before, const size_t *begins, size_t current)
+{
+    if (page->scrolled)
+        text_set_place(page->steps, before);
+    else if (current < SIZE_MAX)
+        text_set_place(page->steps, begins[current > STEPS_BEFORE ? current - STEPS_BEFORE : 0]);
+}
+
+static void add_steps(struct job_page *page, const struct job_detail *detail, int64_t now_us)
+{
+    size_t count = detail->steps.items.count, current = SIZE_MAX, before = text_place(page->steps);
+    size_t *begins = xcalloc(count + 1, sizeof *begins);
+    text_clear(page->steps);
+    for (size_t i = 0; i < count; i++) {
+        const struct job_step_record *step = &detail->steps.items.items[i];
+        begins[i] = text_count(page->steps);
+        if (step->state == STEP_RUNNING || step->state == STEP_FAILED)
+            current = i;
+        add_step(page->steps, step, now_us);
+    }
+    place_steps(page, before, begins, current);
+    free(begins);
+}
+
 static void job_update(struct view *view)
 {
     struct job_page *page = (struct job_page *)view;
@@ -112,9 +138,7 @@ static void job_update(struct view *view)
         return;
     int64_t now_us = console_freshness(view->console).now_us;
     bool ended = detail->job.ended_us != 0;
-    text_clear(page->steps);
-    vec_each (&detail->steps.items, const struct job_step_record, step)
-        add_step(page->steps, step, ended ? detail->job.ended_us : now_us);
+    add_steps(page, detail, ended ? detail->job.ended_us : now_us);
     if (detail->job.state == JOB_FAILED)
         text_add(page->steps, ROLE_WARNING, "\nThe job failed. l shows the site's log, Esc goes back.");
     const struct action *action = action_find(detail->job.action);
@@ -204,8 +228,16 @@ static bool job_key(struct view *view, int key)
     struct job_page *page = (struct job_page *)view;
     const struct job_detail *detail = detail_of(page);
     int command = keymap_command(&job_keymap, key);
-    if (!command)
-        return text_key(page->steps, key);
+    if (key == 'f') { /* back to the step that runs */
+        page->scrolled = false;
+        job_update(view);
+        return true;
+    }
+    if (!command) {
+        bool used = text_key(page->steps, key);
+        page->scrolled |= used;
+        return used;
+    }
     if (detail && detail->found)
         job_command(view->console, command, &detail->job);
     return true;

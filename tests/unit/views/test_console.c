@@ -390,7 +390,7 @@ static void moving_asks_where_to_then_shows_the_plan_then_wants_the_name(void **
     assert_string_equal(json_get_text(stage->asked, "command"), "plan");
     assert_string_equal(json_get_text(json_object_get(stage->asked, "options"), "to"), "host01");
     stage_answer(stage, a_move());
-    assert_shows(stage, "1 warning, 2 steps, visitors cut off about 2.4s");
+    assert_shows(stage, "2 steps, visitors cut off about 2.4s");
     assert_shows(stage, "PID 1 ignores SIGTERM");
     stage_keys(stage, "y Enter");
     assert_shows(stage, "not that name: nothing was done");
@@ -528,6 +528,39 @@ static void cancel_is_asked_before_it_is_done(void **state)
     assert_int_equal(stage->ticket, 0);
     stage_keys(stage, "c y");
     assert_string_equal(json_get_text(stage->asked, "command"), "cancel");
+    stage_free(stage);
+}
+
+static void show_long_job(struct stage *stage)
+{
+    struct picture fresh = {.job = xcalloc(1, sizeof *fresh.job)};
+    fresh.job->id = 7;
+    fresh.job->found = true;
+    fresh.job->job = some_job(JOB_RUNNING);
+    for (int i = 0; i < 40; i++) {
+        char command[32];
+        str_format(command, sizeof command, "do thing %d of it", i);
+        add_step(&fresh.job->steps, command, i < 30 ? STEP_DONE : i == 30 ? STEP_RUNNING : STEP_PENDING);
+    }
+    console_update(stage->console, &fresh);
+    picture_clear(&fresh);
+}
+
+/* The step that runs is in sight, until the person looks elsewhere: then it stays there, whatever comes in. */
+static void a_long_job_shows_the_step_that_runs(void **state)
+{
+    (void)state;
+    struct stage *stage = started(80, 24);
+    stage_show_job(stage, JOB_RUNNING);
+    stage_keys(stage, "5 Enter");
+    show_long_job(stage);
+    assert_shows(stage, "do thing 30 of it");
+    stage_keys(stage, "Home");
+    show_long_job(stage);
+    assert_shows(stage, "do thing 0 of it");
+    assert_hides(stage, "do thing 30 of it");
+    stage_keys(stage, "f");
+    assert_shows(stage, "do thing 30 of it");
     stage_free(stage);
 }
 
@@ -731,6 +764,7 @@ int main(void)
         cmocka_unit_test(stopping_a_site_in_conflict_asks_which_copy),
         cmocka_unit_test(quarantined_site_refuses_before_any_dialog),
         cmocka_unit_test(where_is_asked_of_the_hosts_and_shown),
+        cmocka_unit_test(a_long_job_shows_the_step_that_runs),
         cmocka_unit_test(a_done_job_is_undone_through_its_plan),
         cmocka_unit_test(keys_for_sites_do_nothing_on_the_list_of_jobs),
         cmocka_unit_test(job_that_ends_elsewhere_is_told_of),
