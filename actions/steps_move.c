@@ -448,14 +448,22 @@ static enum err copy_run(
 
 const struct step_kind step_copy = {.name = "copy", .again = true, .run = copy_run, .undo = transfer_undo};
 
+/* Each end has an engine of its own. */
+static enum err ask_mount(struct step_context *context, const struct plan_step *step, const char *verb,
+    const char *host, struct err_info *info)
+{
+    json_t *args = volume_of(step);
+    bool is_target = strcmp(host, text_of(step, "to")) == 0;
+    json_put_text(args, "runtime", text_of(step, is_target ? "runtime" : "from_runtime"));
+    return step_request(context, host, verb, args, ASK_TIMEOUT_US, NULL, info);
+}
+
 static enum err move_mount(struct step_context *context, const struct plan_step *step, const char *off, const char *on,
     struct buf *outcome, struct err_info *info)
 {
-    json_t *args = volume_of(step);
-    enum err err = step_request(context, off, "volume.detach", json_incref(args), ASK_TIMEOUT_US, NULL, info);
+    enum err err = ask_mount(context, step, "volume.detach", off, info);
     if (!err)
-        err = step_request(context, on, "volume.attach", json_incref(args), ASK_TIMEOUT_US, NULL, info);
-    json_decref(args);
+        err = ask_mount(context, step, "volume.attach", on, info);
     if (!err)
         buf_printf(outcome, "unmounted on %s, mounted on %s", off, on);
     return err;
