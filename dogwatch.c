@@ -14,6 +14,7 @@
 #include "engine/check.h"
 #include "engine/console_main.h"
 #include "engine/engine.h"
+#include "engine/evidence_main.h"
 #include "engine/host_command.h"
 #include "engine/verb_main.h"
 #include "views/log_command.h"
@@ -41,6 +42,7 @@ static const struct subcommand subcommands[] = {
     {"site", site_main, "ask every host where a site really is"},
     {"host", host_command_main, "add, list, test, trust or remove hosts"},
     {"check", check_main, "check the fleet files"},
+    {"evidence", evidence_main, "list, show, verify, fetch or remove the evidence of isolated sites"},
     {"audit", audit_main, "verify the record of who did what"},
     {"engine", engine_main, "collect and run jobs, without a terminal"},
     {"help", help_main, "this text"},

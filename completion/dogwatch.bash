@@ -25,7 +25,7 @@ _dogwatch_actions() {
 
 _dogwatch() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local commands="console log jobs job undo cancel site host check audit engine help --wallboard --report --version"
+    local commands="console log jobs job undo cancel site host check evidence audit engine help --wallboard --report --version"
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --fleet | --state) i=$((i + 1)) ;;
@@ -56,6 +56,17 @@ _dogwatch() {
         words=where
         [[ $before == where ]] && words=$(_dogwatch_names sites site)
         ;;
+    evidence)
+        words="list show verify pull remove"
+        case $before in
+        pull) words=$(_dogwatch_names sites site) ;;
+        show | verify | remove)
+            local state
+            _dogwatch_state
+            words=$(dogwatch evidence list "${state[@]}" 2>/dev/null | awk 'NR > 1 { print $1 }')
+            ;;
+        esac
+        ;;
     audit) words=verify ;;
     job) words=$(_dogwatch_names jobs job) ;;
     undo) words=$(_dogwatch_names jobs job state=done) ;;
@@ -65,7 +76,7 @@ _dogwatch() {
     esac
     if [[ $word == -* && -n $command ]]; then
         local verb=()
-        [[ $command == host || $command == site ]] && verb=("${COMP_WORDS[i + 1]}")
+        [[ $command == host || $command == site || $command == evidence ]] && verb=("${COMP_WORDS[i + 1]}")
         words=$(dogwatch "$command" "${verb[@]}" --help 2>/dev/null | grep -oE -- '^ +--[a-z-]+' | tr -d ' ')
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
