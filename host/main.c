@@ -23,6 +23,7 @@
 #include "host/dispatch.h"
 #include "host/path.h"
 #include "host/policy.h"
+#include "host/route/route.h"
 #include "host/run.h"
 #include "host/session.h"
 #include "host/site/guard.h"
@@ -180,6 +181,7 @@ int main(int argc, char **argv)
     struct session *session = session_new(STDIN_FILENO, STDOUT_FILENO, dispatch_request, dispatch);
     session_run(session, stop_fd);
     site_finish(SITE_LIMIT_US); /* no site is left between its stop and its start */
+    route_finish();             /* and no visitors waiting for nobody */
     dispatch_end(dispatch);
     run_end_all();
     _exit(EXIT_SUCCESS); /* other threads may be anywhere: no destructors */

@@ -1,14 +1,18 @@
 /* The verbs of a proxy (docs/protocol.md): what is asked is checked here, changes need the lease of their job and come
  * one at a time on this host, and each is read back from file and running proxy before it counts. How a proxy does it
  * is its driver's matter (driver.h). In threads of their own (host/verbs.c). */
+#include "host/route/route.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "host/route/connections.h"
 #include "host/route/driver.h"
+#include "host/route/held.h"
 #include "host/session.h"
 #include "host/site/lease.h"
 #include "host/site/record.h"
@@ -27,6 +31,7 @@ struct work {
     const struct route_driver *driver; /* NULL: there is no proxy here */
     struct route_request request;
     struct route_facts facts;
+    char job[LEASE_JOB_SIZE];
     int lock;
 };
 
@@ -66,11 +71,10 @@ static enum err read_request(struct work *work, const json_t *args, struct err_i
     return read_domains(args, &work->request.domains, info);
 }
 
-static enum err check_lease(const struct work *work, const json_t *args, struct err_info *info)
+static enum err check_lease(struct work *work, const json_t *args, struct err_info *info)
 {
-    char job[LEASE_JOB_SIZE];
-    enum err result = lease_job(args, job, info);
-    return result == ERR_OK ? lease_check(work->request.site, job, info) : result;
+    enum err result = lease_job(args, work->job, info);
+    return result == ERR_OK ? lease_check(work->request.site, work->job, info) : result;
 }
 
 /* --- what is answered --------------------------------------------------------------------------------------------- */
@@ -193,6 +197,8 @@ enum err verb_route_hold(
     (void)session, (void)request_id;
     enum err result = begin_change(work, args, info);
     bool can_hold = work->facts.can_hold;
+    if (result == ERR_OK && can_hold)
+        result = held_take(work->request.site, work->job, work->facts.hold_limit_s, info);
     if (result == ERR_OK)
         result = work->driver->hold(&work->request, &work->facts, info);
     if (result == ERR_OK)
@@ -214,7 +220,33 @@ enum err verb_route_release(
         result = end_change(work, work->facts.address_drift, info);
     if (result == ERR_OK && work->facts.held)
         result = err_set(info, ERR_FAILED, "requests to %s still wait", work->request.site);
+    if (result == ERR_OK)
+        held_forget(work->request.site);
     return end_work(work, result, ok);
+}
+
+/* Nobody came back for it. */
+static void let_go(const char *site)
+{
+    struct work *work = new_work();
+    struct err_info info;
+    work->request.site = site;
+    work->driver = find_driver(site);
+    enum err result = record_lock("proxy", "route-lock", true, &work->lock, &info);
+    if (result == ERR_OK)
+        result = look(work, &info);
+    if (result == ERR_OK && work->facts.held)
+        result = work->driver->release(&work->request, &work->facts, &info);
+    if (result == ERR_OK)
+        log_warning("nobody came back for the requests to %s that were held: they go on", site);
+    else
+        log_error("the requests to %s that are held could not be let go: %s", site, info.message);
+    end_work(work, ERR_CANCELLED, NULL);
+}
+
+void route_finish(void)
+{
+    held_finish(let_go);
 }
 
 static enum err read_address(const json_t *args, struct address *address, struct err_info *info)

@@ -8,6 +8,7 @@
 #include "tests/unit/host/proxy_bench.h"
 
 #include "host/route/haproxy_cli.h"
+#include "host/route/route.h"
 #include "host/run.h"
 
 #define SITE "\"site\":\"a.org\",\"job\":\"7\",\"domains\":[\"a.org\",\"www.a.org\"]"
@@ -294,6 +295,39 @@ static void test_the_way_for_those_who_wait_opens_with_the_last_hold(void **stat
     assert_true(bench_serves(8504));
 }
 
+/* --- a hold without its job --------------------------------------------------------------------------------------- */
+
+static void test_a_hold_ends_with_the_lease_of_its_job_once_nobody_is_there(void **state)
+{
+    (void)state;
+    need_proxy();
+    assert_asked(verb_route_hold, "{" SITE "}");
+    int held = visit("/", "a.org", 0);
+    assert_soon(waits(1));
+    assert_asked(verb_lease_release, "{" SITE "}");
+    route_finish(); /* as the helper does when its connection is over */
+    assert_hears(held, "200 OK", "one");
+    assert_asked(verb_route_get, "{" SITE "}");
+    assert_answer("state", "site");
+}
+
+static void test_a_hold_that_another_connection_took_over_stays(void **state)
+{
+    (void)state;
+    need_proxy();
+    assert_asked(verb_route_hold, "{" SITE "}");
+    pid_t other = fork();
+    if (other == 0)
+        _exit(ask(verb_route_hold, "{" SITE "}") == ERR_OK ? 0 : 1);
+    int status = 1;
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    assert_asked(verb_lease_release, "{" SITE "}");
+    route_finish();
+    assert_asked(verb_route_get, "{" SITE "}");
+    assert_answer("state", "held");
+}
+
 /* --- the notice page ---------------------------------------------------------------------------------------------- */
 
 static void test_the_notice_page_is_for_all_of_a_sites_domains_and_comes_off(void **state)
@@ -350,6 +384,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_under_way_ends_and_is_counted_until_then, begin, end),
         cmocka_unit_test_setup_teardown(test_what_waits_survives_a_reload, begin, end),
         cmocka_unit_test_setup_teardown(test_the_way_for_those_who_wait_opens_with_the_last_hold, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_hold_ends_with_the_lease_of_its_job_once_nobody_is_there, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_hold_that_another_connection_took_over_stays, begin, end),
         cmocka_unit_test_setup_teardown(test_the_notice_page_is_for_all_of_a_sites_domains_and_comes_off, begin, end),
         cmocka_unit_test_setup_teardown(test_another_sites_domains_are_never_touched, begin, end),
     };
