@@ -303,6 +303,13 @@ static bool is_quiet(unsigned role)
     return role == ROLE_NORMAL || role == ROLE_DIM || role == ROLE_BORDER || role == ROLE_MARKED;
 }
 
+/* States with a background of their own keep it on a selected or marked row: they are never to look calmer there. */
+static bool keeps_background(unsigned role, const struct theme_entry *entry, enum color_depth depth)
+{
+    bool is_loud = role == ROLE_CONFLICT || role == ROLE_QUARANTINED;
+    return is_loud && entry->background.kind != COLOR_DEFAULT && depth != COLOR_DEPTH_MONO;
+}
+
 struct look theme_look(const struct theme *theme, enum color_depth depth, unsigned style)
 {
     static const struct {
@@ -322,7 +329,9 @@ struct look theme_look(const struct theme *theme, enum color_depth depth, unsign
         bring_down(&entry->foreground, COLOR_DEPTH_16) == 8) /* bright black: keep it visible */
         look.foreground = 7;
     for (size_t i = 0; i < sizeof overlays / sizeof *overlays; i++)
-        if (style & overlays[i].flag)
+        if ((style & overlays[i].flag) && keeps_background(role, entry, depth))
+            look.attributes |= LOOK_UNDERLINE;
+        else if (style & overlays[i].flag)
             overlay(&look, &theme->roles[overlays[i].role], depth, !is_quiet(role) && overlays[i].flag != STYLE_MATCH);
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         if (style & attributes[i].flag)

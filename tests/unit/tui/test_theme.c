@@ -87,6 +87,20 @@ static void selection_is_visible_at_every_depth(void **state)
     }
 }
 
+static void loud_states_stay_loud_on_the_selected_row(void **state)
+{
+    (void)state;
+    struct theme *theme = theme_default();
+    static const unsigned roles[] = {ROLE_CONFLICT, ROLE_QUARANTINED};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        struct look look = theme_look(theme, COLOR_DEPTH_256, roles[i]);
+        struct look selected = theme_look(theme, COLOR_DEPTH_256, roles[i] | STYLE_SELECTED);
+        assert_int_equal(look.background, selected.background);
+        assert_int_not_equal(look.attributes, selected.attributes);
+    }
+    theme_free(theme);
+}
+
 static void state_colours_survive_on_the_selected_row(void **state)
 {
     (void)state;
@@ -159,6 +173,7 @@ int main(void)
         cmocka_unit_test(roles_left_out_keep_the_default),
         cmocka_unit_test(colours_come_down_with_the_terminal),
         cmocka_unit_test(selection_is_visible_at_every_depth),
+        cmocka_unit_test(loud_states_stay_loud_on_the_selected_row),
         cmocka_unit_test(state_colours_survive_on_the_selected_row),
         cmocka_unit_test(shipped_dark_file_is_the_one_compiled_in),
         cmocka_unit_test(shipped_themes_name_every_role),
