@@ -227,7 +227,7 @@ static void add_room(const struct plan_request *request, struct plan *plan, cons
     char size[FORMAT_SIZE];
     struct statvfs here;
     double total = state ? state->metrics[HOST_DISK_TOTAL] : (double)NAN;
-    double free_bytes = state ? total - state->metrics[HOST_DISK_USED] : (double)NAN;
+    double free_bytes = subject_disk_free(request, host);
     if (!isnan(free_bytes)) {
         double kept = fmax(total / 10, (double)ROOM_KEPT);
         plan_add_room(plan, host, "disk", (int64_t)free_bytes, (int64_t)free_bytes - bytes);
@@ -300,8 +300,7 @@ static void add_pull(struct plan *plan, const char *host, const struct earlier *
         format_bytes((double)bytes, size), format_duration(took_us, time));
 }
 
-static void warn_isolation(
-    const struct site_state *site, struct plan *plan, const struct amount *amount, const struct earlier *earlier)
+static void warn_isolation(const struct site_state *site, struct plan *plan, const struct amount *amount)
 {
     if (amount->memory_unknown)
         plan_warn(plan, "how much memory its processes use is not known");
@@ -312,8 +311,6 @@ static void warn_isolation(
             site->name, site->mark_job);
     if (site->status == SITE_CONFLICT)
         plan_warn(plan, "%s can run on more than one host: it is isolated on all of them", site->name);
-    if (earlier->job_id)
-        plan_warn(plan, "the times are those of job %lld", (long long)earlier->job_id);
 }
 
 static void add_isolation(const struct plan_request *request, const struct site_state *site, struct plan *plan,
@@ -333,7 +330,7 @@ static void add_isolation(const struct plan_request *request, const struct site_
         add_evidence(plan, places->hosts[i], &earlier, &amount);
         add_pull(plan, places->hosts[i], &earlier, &amount);
         add_room(request, plan, places->hosts[i], amount.memory + amount.volumes);
-        warn_isolation(site, plan, &amount, &earlier);
+        warn_isolation(site, plan, &amount);
     }
     struct plan_proxies late = proxies_late(proxies);
     proxies_add_leases(plan, &late);
@@ -373,6 +370,24 @@ enum err isolate_plan(const struct plan_request *request, struct plan *plan, str
 
 /* --- release ------------------------------------------------------------------------------------------------------ */
 
+/* The host wrote down itself which mark stood before; what ran is known from the isolation. */
+static struct before ask_before(const struct plan_request *request, const char *site, const char *host)
+{
+    struct before before = read_before(request, site, host);
+    json_t *args = json_object(), *answer = NULL;
+    const json_t *mark;
+    size_t i;
+    json_put_text(args, "site", site);
+    if (plan_ask(request, host, "site.status", args, &answer, NULL) == ERR_OK)
+        json_array_foreach (json_object_get(answer, "marks"), i, mark) {
+            enum site_mark known;
+            const char *word = json_get_text(mark, "before");
+            str_copy(before.mark, sizeof before.mark, word && site_mark_parse(word, &known) ? word : "none");
+        }
+    json_decref(answer);
+    return before;
+}
+
 static bool stands_still(const struct plan_request *request, const char *site, const char *host)
 {
     for (size_t i = 0; i < request->snapshot->container_count; i++) {
@@ -389,9 +404,10 @@ static void add_uncontain(struct plan *plan, const char *site, const char *host,
     json_t *parameters = json_object();
     char then[96];
     json_put_text(parameters, "restore", mark);
-    str_format(then, sizeof then,
-        strcmp(mark, "none") == 0 ? "let its processes go on, and take the mark away"
-                                  : "and mark it as stopped, as it was");
+    if (strcmp(mark, "none") == 0)
+        str_copy(then, sizeof then, "let its processes go on, and take the mark away");
+    else
+        str_format(then, sizeof then, "and mark it as %s, as it was", mark);
     plan_add_step(plan, &step_uncontain, host, parameters, "contain it again",
         "end the stalled connections of %s, open its way to the network, %s", site, then);
 }
@@ -411,7 +427,7 @@ static void add_start(struct plan *plan, const char *host, const json_t *contain
 /* One host; true where the site runs there again. */
 static bool add_release_of(const struct plan_request *request, struct plan *plan, const char *site, const char *host)
 {
-    struct before before = read_before(request, site, host);
+    struct before before = ask_before(request, site, host);
     bool was_active = strcmp(before.mark, "none") == 0;
     json_t *containers = before.running;
     if (!containers)

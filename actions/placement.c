@@ -172,16 +172,16 @@ static void judge_cpu(const struct need *need, struct candidate *candidate)
         return;
     say(candidate, "%.1f of %.0f cores free%s%s", free_cores, cores,
         candidate->from_history ? " at busy times" : " now",
-        free_cores < needed ? ": the site alone uses more at busy times" : "");
+        free_cores < needed && needed >= 0.1 ? ": the site alone uses more at busy times" : "");
     candidate->score += 30 * fmax(0, fmin(1, (free_cores - needed) / cores));
 }
 
-static void judge_disk(const struct need *need, struct candidate *candidate)
+static void judge_disk(const struct plan_request *request, const struct need *need, struct candidate *candidate)
 {
     char free_text[FORMAT_SIZE], need_text[FORMAT_SIZE];
     double total = candidate->state->metrics[HOST_DISK_TOTAL];
-    double free_bytes = total - candidate->state->metrics[HOST_DISK_USED];
-    if (isnan(free_bytes)) {
+    double free_bytes = subject_disk_free(request, candidate->def->name);
+    if (isnan(free_bytes) || isnan(total)) {
         say(candidate, "how much of its disk is free is not known");
         return;
     }
@@ -299,7 +299,7 @@ static void judge(const struct plan_request *request, const struct need *need, s
         return;
     judge_memory(need, candidate);
     judge_cpu(need, candidate);
-    judge_disk(need, candidate);
+    judge_disk(request, need, candidate);
     judge_runtime(need, candidate);
     judge_neighbours(request, need, candidate);
     judge_ports(request, need, candidate);

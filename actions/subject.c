@@ -1,6 +1,7 @@
 /* What plans about one site have in common. Only reads: the snapshot, the fleet files and the history. */
 #include "actions/subject.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,6 +245,24 @@ void subject_add_lease(struct plan *plan, const char *host)
 void subject_add_release(struct plan *plan, const char *host)
 {
     plan_add_step(plan, &step_release, host, NULL, NULL, "release the lease of %s", plan->site);
+}
+
+/* --- room --------------------------------------------------------------------------------------------------------- */
+
+/* What root may still use, as the volumes' file system says; the sum over all of a host's file systems counts what is
+ * reserved, or out of reach, as free. */
+double subject_disk_free(const struct plan_request *request, const char *host)
+{
+    const struct host_state *state = snapshot_host(request->snapshot, host);
+    double most = (double)NAN;
+    for (size_t i = 0; i < request->snapshot->volume_count; i++) {
+        const struct volume_state *volume = &request->snapshot->volumes[i];
+        if (strcmp(volume->host, host) == 0 && strcmp(volume->driver, "bind") != 0)
+            most = fmax(most, volume->metrics[VOLUME_FREE]); /* fmax ignores a NaN */
+    }
+    if (isnan(most) && state)
+        most = state->metrics[HOST_DISK_TOTAL] - state->metrics[HOST_DISK_USED];
+    return most;
 }
 
 /* --- history ------------------------------------------------------------------------------------------------------ */

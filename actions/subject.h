@@ -41,6 +41,10 @@ void subject_add_gate(struct plan *plan, const char *host, const json_t *contain
 void subject_add_lease(struct plan *plan, const char *host);
 void subject_add_release(struct plan *plan, const char *host);
 
+/* What is free on the host for data: on the file system below its volumes where that is known, else on all together;
+ * NaN where nothing is known. */
+double subject_disk_free(const struct plan_request *request, const char *host);
+
 /* The newest job of this action on this site that ran at all, with its plan: true where there is one. *plan (a new
  * reference, NULL else) and *steps (job_step_list_free) are the caller's. */
 bool subject_last_job(const struct plan_request *request, const char *action, const char *site, int64_t *job_id,

@@ -162,7 +162,8 @@ enum err mark_allows_stop(const char *site, struct err_info *info)
 
 json_t *mark_entry(const char *site, const json_t *record)
 {
-    struct mark mark;
+    struct mark mark, before;
+    const json_t *stood = json_object_get(record, "before");
     if (!mark_of_record(record, &mark))
         return NULL;
     json_t *entry = json_object();
@@ -171,6 +172,8 @@ json_t *mark_entry(const char *site, const json_t *record)
     json_put_text(entry, "job", mark.job[0] ? mark.job : NULL);
     json_put_text(entry, "peer", mark.peer[0] ? mark.peer : NULL);
     json_put_text(entry, "note", mark.note[0] ? mark.note : NULL);
+    if (json_is_object(stood) && mark_of_record(stood, &before))
+        json_put_text(entry, "before", mark_word(before.what));
     if (mark.since_us)
         json_put_i64(entry, "since_us", mark.since_us);
     if (mark.until_us)

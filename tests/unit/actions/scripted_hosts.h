@@ -31,7 +31,7 @@ struct scripted_host {
     struct scripted *all;
     struct ssh_server *server;
     bool has_site, running, paused;
-    char mark[16], mark_job[80]; /* "": none */
+    char mark[16], mark_job[80], before[16]; /* "": none */
     bool contained;
     bool notice, known; /* of a proxy */
     char lease_job[80];
@@ -89,8 +89,9 @@ static inline json_t *script_status(const struct scripted_host *host)
     if (!host->has_site)
         return script_refusal("not-found", "no container of example.org is on this host");
     const char *state = host->paused ? "paused" : host->running ? "running" : "exited";
-    json_t *marks = host->mark[0] ? json_pack("[{s:s, s:s, s:s, s:I}]", "site", "example.org", "mark", host->mark,
-                                        "job", host->mark_job, "since_us", (json_int_t)1700000000000000)
+    json_t *marks = host->mark[0] ? json_pack("[{s:s, s:s, s:s, s:s*, s:I}]", "site", "example.org", "mark", host->mark,
+                                        "job", host->mark_job, "before", host->before[0] ? host->before : NULL,
+                                        "since_us", (json_int_t)1700000000000000)
                                   : json_array();
     return json_pack("{s:s, s:[{s:s, s:s, s:s, s:s, s:s, s:I}], s:o}", "site", "example.org", "containers", "name",
         "example.org-web", "id", id, "state", state, "restart_policy", "always", "runtime", "podman", "started_us",
@@ -120,7 +121,11 @@ static inline json_t *script_mark(struct scripted_host *host, const json_t *args
 
 static inline json_t *script_contain(struct scripted_host *host, const json_t *args, bool on)
 {
-    const char *restore = json_get_text(args, "restore");
+    const char *restore = json_get_text(args, "restore"), *before = host->before[0] ? host->before : "none";
+    if (!on && (!restore || strcmp(restore, before) != 0))
+        return script_refusal("failed", "it bore another mark before");
+    if (on && strcmp(host->mark, "quarantined") != 0)
+        str_copy(host->before, sizeof host->before, host->mark);
     host->contained = on;
     if (on)
         str_copy(host->mark, sizeof host->mark, "quarantined");
