@@ -86,12 +86,13 @@ int confine_main(const char *directory, char **argv)
 {
     static char *const environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
     struct err_info info;
-    int fd = place_open(directory, &info);
+    bool alone = make_root();
+    int fd = place_open(directory, &info); /* of the new namespace: of another one it could not be bound */
     if (fd < 0) {
         fprintf(stderr, "%s\n", info.message);
         return CANNOT_RUN;
     }
-    if (!make_root() || !take_over_system() || !take_data(fd) || !enter()) {
+    if (!alone || !take_over_system() || !take_data(fd) || !enter()) {
         fprintf(stderr, "cannot confine %s to %s: %s\n", argv[0], directory, strerror(errno));
         return CANNOT_RUN;
     }

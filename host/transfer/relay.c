@@ -1,5 +1,5 @@
-/* Two directions, a block each; where one side ends, the other is told so. Ends when both did. Runs in a process of its
- * own. */
+/* Two directions, a block each; where one side ends, the other is told so. Ends with what comes from the peer, as ssh
+ * does: rsync waits for its shell's end with its own side still open. Runs in a process of its own. */
 #include "host/transfer/relay.h"
 
 #include <errno.h>
@@ -62,7 +62,7 @@ static void carry(struct way ways[2])
         fcntl(ways[i].from, F_SETFL, O_NONBLOCK);
         fcntl(ways[i].to, F_SETFL, O_NONBLOCK);
     }
-    while (!ways[0].ended || !ways[1].ended) {
+    while (!ways[1].ended) {
         struct pollfd wait[2];
         for (size_t i = 0; i < 2; i++) {
             const struct way *way = &ways[i];
