@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sanitize.h"
+#include "remote/relay.h"
 
 #define DIAL_TIMEOUT_US (20 * USEC_PER_SEC)
 #define HELLO_TIMEOUT_US (15 * USEC_PER_SEC)
@@ -437,4 +438,28 @@ enum err step_give_lease(struct step_context *context, const char *host, struct 
     if (lease)
         lease->host[0] = '\0'; /* no renewals from here on: they would take it back */
     return step_request(context, host, "lease.release", NULL, ASK_TIMEOUT_US, NULL, info);
+}
+
+/* --- bytes through this engine ------------------------------------------------------------------------------------ */
+
+static enum err relay_goes_on(void *owner, int64_t bytes, struct err_info *info)
+{
+    struct step_context *context = owner;
+    renew_elsewhere(context, "");
+    step_copied(context, context->steps.items[context->current].pass, bytes, -1);
+    return step_is_cancelled(context) ? err_set(info, ERR_CANCELLED, "cancelled") : ERR_OK;
+}
+
+enum err step_relay(struct step_context *context, const char *from_host, const char *from_word, const char *to_host,
+    const char *to_word, int64_t limit_bytes_s, struct err_info *info)
+{
+    find_link(context, from_host);
+    find_link(context, to_host); /* both are in the list now: it does not grow, and its elements stay where they are */
+    const struct host_link *from = find_link(context, from_host), *to = find_link(context, to_host);
+    if (!is_alive(from) || !is_alive(to))
+        return err_set(info, ERR_CLOSED, "the connection to %s was lost", is_alive(from) ? to_host : from_host);
+    const struct relay_end source = {.connection = from->connection, .word = from_word};
+    const struct relay_end target = {.connection = to->connection, .word = to_word};
+    const struct relay_options options = {.limit_bytes_s = limit_bytes_s, .progress = relay_goes_on, .owner = context};
+    return relay_between(&source, &target, &options, NULL, info);
 }

@@ -160,19 +160,31 @@ struct wish {
     json_t *options; /* owned; NULL: none */
 };
 
+/* It failed only after the point from which there is no way back. */
+static bool has_settled(const struct job_step_list *steps)
+{
+    vec_each (&steps->items, const struct job_step_record, step) {
+        const struct step_kind *kind = step_find(step->name);
+        if (kind && kind->settles && step->state == STEP_DONE)
+            return true;
+    }
+    return false;
+}
+
 static enum err wish_undo(struct jobs *jobs, const char *number, struct wish *wish, struct err_info *info)
 {
     struct job_record job = {0};
+    struct job_step_list steps = {0};
     char *end;
     long long id = strtoll(number, &end, 10);
     if (end == number || *end || id <= 0)
         return err_set(info, ERR_INVALID, "undo needs the number of a job, not \"%.40s\"", number);
-    enum err err = store_job(jobs->config.store, id, &job, NULL, info);
+    enum err err = store_job(jobs->config.store, id, &job, &steps, info);
     const struct action *action = err ? NULL : action_find(job.action);
     const char *opposite = action ? action->opposite : NULL;
     if (!err && (job.state == JOB_PLANNED || job.state == JOB_RUNNING))
         err = err_set(info, ERR_INVALID, "job %lld still runs: cancel it instead", id);
-    else if (!err && job.state != JOB_DONE)
+    else if (!err && job.state != JOB_DONE && !has_settled(&steps))
         err =
             err_set(info, ERR_INVALID, "job %lld was %s: there is nothing to take back", id, job_state_word(job.state));
     else if (!err && !opposite)
@@ -183,6 +195,7 @@ static enum err wish_undo(struct jobs *jobs, const char *number, struct wish *wi
         if (strcmp(opposite, job.action) == 0)
             wish->options = json_pack("{s:s}", "to", job.host); /* what moved goes back to where it was */
     }
+    job_step_list_free(&steps);
     job_record_free(&job);
     return err;
 }

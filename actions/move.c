@@ -32,7 +32,7 @@ struct move {
     const struct site_state *site;
     struct plan *plan;
     char to[NAME_SIZE];
-    char runtime[16];   /* on the target */
+    char runtime[16]; /* on the target */
     char from_runtime[16];
     json_t *described;  /* site.describe of the source */
     json_t *room;       /* host.room of the target */
@@ -432,10 +432,13 @@ static void add_handover(const struct move *move)
     const char *from = move->site->host;
     const struct plan_options *options = move->request->options;
     int64_t keep_us = options && options->keep_us ? options->keep_us : PLAN_KEEP_US;
-    json_t *keep = ends_of(move);
+    json_t *keep = ends_of(move), *gate = json_object();
     int64_t port =
         move->proxies.items.count ? move->proxies.items.items[0].port : 0; /* of several, the one routed to */
     char for_time[FORMAT_SIZE];
+    json_put_text(gate, "made", "made");
+    if (move->health)
+        json_object_set(gate, "health", move->health);
     json_put_i64(keep, "keep_us", keep_us);
     proxies_add_route(move->plan, &move->proxies, move->to, port ? port : move->port);
     proxies_add_unhold(move->plan, &move->proxies);
@@ -444,6 +447,8 @@ static void add_handover(const struct move *move)
     plan_add_step(move->plan, &step_keep, from, keep, NULL,
         "keep the old copy for %s where it cannot start; `dogwatch undo` brings the site back",
         format_age(keep_us, for_time));
+    plan_add_step(
+        move->plan, &step_gate, move->to, gate, NULL, "see that it stays well there, 3 times in a row, a second apart");
     plan_add_step(move->plan, &step_close, from, ends_of(move), NULL, "remove the keys and snapshots of the copying");
     proxies_add_releases(move->plan, &move->proxies);
     subject_add_release(move->plan, move->to);

@@ -13,6 +13,8 @@
 
 #define GRACE_S 10
 #define DRAIN_MS 5000
+#define PROOF_EVERY_MS 150
+#define TYPICAL_PROOF_US (500 * USEC_PER_MSEC)
 /* Typical times on a quiet host, where no earlier restart of the site tells better (measured: stop 0.9–1.2 s, start
  * 0.3 s). */
 #define TYPICAL_STOP_US (1200 * USEC_PER_MSEC)
@@ -101,10 +103,12 @@ static int64_t last_time(const struct plan_request *request, const char *site, i
 }
 
 /* Of several sites the longest counts: they are restarted one after the other. */
-static void predict(const struct plan_request *request, const char *site, size_t containers, struct plan *plan)
+static void predict(
+    const struct plan_request *request, const char *site, size_t containers, bool held, struct plan *plan)
 {
     int64_t job_id = 0, last_us = last_time(request, site, &job_id);
     int64_t cut_us = last_us ? last_us : (int64_t)containers * (TYPICAL_STOP_US + TYPICAL_START_US);
+    cut_us += held ? TYPICAL_PROOF_US : 0;
     if (plan->cut_us >= cut_us)
         return;
     free(plan->cut_rests_on);
@@ -118,6 +122,18 @@ static void predict(const struct plan_request *request, const char *site, size_t
 }
 
 /* --- the plan ----------------------------------------------------------------------------------------------------- */
+
+/* A quick look while visitors wait; the gate looks longer when they do not wait any more. */
+static void add_proof(struct plan *plan, const char *host, json_t *containers, const json_t *health)
+{
+    json_t *proof = json_object();
+    json_object_set(proof, "containers", containers);
+    json_put_i64(proof, "every_ms", PROOF_EVERY_MS);
+    if (health)
+        json_object_set(proof, "health", (json_t *)health);
+    plan_add_step(plan, &step_proof, host, proof, NULL, "see that it runs%s, 3 times in a row",
+        health ? " and answers as it should" : "");
+}
 
 static void add_steps(struct plan *plan, const struct site_state *site, json_t *containers, const json_t *health,
     const struct plan_proxies *proxies)
@@ -135,8 +151,10 @@ static void add_steps(struct plan *plan, const struct site_state *site, json_t *
     plan_add_step(plan, &step_restart, site->host, restart, "start what was stopped",
         "stop %s (SIGTERM, SIGKILL after %d s), then start %s", names, GRACE_S,
         json_array_size(containers) > 1 ? "them again" : "it again");
-    subject_add_gate(plan, site->host, containers, health);
+    if (proxies_can_hold(proxies))
+        add_proof(plan, site->host, containers, health);
     proxies_add_unhold(plan, proxies);
+    subject_add_gate(plan, site->host, containers, health);
     proxies_add_releases(plan, proxies);
     subject_add_release(plan, site->host);
     free(names);
@@ -166,7 +184,7 @@ static enum err plan_one(
     if (!err) {
         json_t *health = subject_health(request, site->name, site->host, plan);
         add_steps(plan, site, containers, health, &proxies);
-        predict(request, site->name, json_array_size(containers), plan);
+        predict(request, site->name, json_array_size(containers), proxies_can_hold(&proxies), plan);
         proxies_warn_cut(plan, &proxies);
         json_decref(health);
     }
