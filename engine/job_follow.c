@@ -32,7 +32,8 @@ struct follower {
     struct store_reader *reader;
     const char *state_dir;
     int64_t id;
-    bool quiet, live;     /* live: standard output is a terminal */
+    bool quiet, live; /* live: standard output is a terminal */
+    bool skipped_is_told;
     bool status_is_drawn; /* the cursor stands behind the status line */
     int64_t drawn_mono_us;
 };
@@ -73,18 +74,23 @@ static bool has_changed(
     return changed && !in_status && step->state != STEP_SKIPPED;
 }
 
-/* A job that goes back says once how much of it was never begun. */
-static void print_skipped(const struct job_view *before, const struct job_view *now)
+static size_t count_state(const struct job_view *view, enum step_state state)
 {
-    size_t skipped = 0, were = 0;
-    char line[64];
-    vec_each (&before->steps.items, const struct job_step_record, step)
-        were += step->state == STEP_SKIPPED;
-    vec_each (&now->steps.items, const struct job_step_record, step)
-        skipped += step->state == STEP_SKIPPED;
-    str_format(line, sizeof line, "%zu %s not begun", skipped, skipped == 1 ? "step is" : "steps are");
-    if (skipped > were)
-        printf("  - %s\n", line);
+    size_t count = 0;
+    vec_each (&view->steps.items, const struct job_step_record, step)
+        count += step->state == state;
+    return count;
+}
+
+/* A job that goes back says once how much of it was never begun: before the first thing that is undone. */
+static void print_skipped(struct follower *follower, const struct job_view *now)
+{
+    size_t skipped = count_state(now, STEP_SKIPPED);
+    bool is_time = count_state(now, STEP_UNDONE) > 0 || job_has_ended(now->job.state);
+    if (follower->skipped_is_told || !skipped || !is_time)
+        return;
+    printf("  - %zu %s not begun\n", skipped, skipped == 1 ? "step is" : "steps are");
+    follower->skipped_is_told = true;
 }
 
 static void print_changes(struct follower *follower, const struct job_view *before, const struct job_view *now)
@@ -93,6 +99,7 @@ static void print_changes(struct follower *follower, const struct job_view *befo
     if (!before->job.id)
         job_print_head(&now->job, stdout);
     print_waiting(&before->job, &now->job);
+    print_skipped(follower, now);
     size_t columns = follower->live ? terminal_columns() - 1 : 0;
     for (size_t i = 0; i < now->steps.items.count; i++) {
         const struct job_step_record *step = &now->steps.items.items[i];
@@ -102,7 +109,6 @@ static void print_changes(struct follower *follower, const struct job_view *befo
         else if (old && !follower->live && step->state == STEP_RUNNING && !same_text(old->progress, step->progress))
             job_print_note(step->progress, 0, stdout);
     }
-    print_skipped(before, now);
     if (job_has_ended(now->job.state))
         job_print_end(&now->job, stdout);
     fflush(stdout);

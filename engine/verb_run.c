@@ -94,11 +94,28 @@ static int64_t hosts_untried(struct verb *verb)
     return count;
 }
 
+/* Whether every host that runs sites, and is up, has said what runs on it. */
+static bool is_listed(struct verb *verb)
+{
+    struct store_reader *reader = NULL;
+    struct snapshot *snapshot = NULL;
+    bool listed = true;
+    if (store_reader_open(verb->state_dir, &reader, NULL) == ERR_OK)
+        store_read_snapshot(reader, &snapshot, NULL);
+    for (size_t i = 0; snapshot && i < snapshot->host_count; i++) {
+        const struct host_state *host = &snapshot->hosts[i];
+        listed &= host->status != HOST_UP || !strstr(host->roles, "compute") || host->runtimes[0];
+    }
+    snapshot_free(snapshot);
+    store_reader_close(reader);
+    return listed;
+}
+
 /* An engine that has just begun knows nothing yet that a plan could rest on. */
-static void wait_for_first_reports(struct verb *verb)
+static void wait_for_first_reports(struct verb *verb, bool started)
 {
     int64_t deadline_us = clock_mono_us() + FIRST_REPORTS_US;
-    while (hosts_untried(verb) > 0 && clock_mono_us() < deadline_us)
+    while ((hosts_untried(verb) > 0 || (started && !is_listed(verb))) && clock_mono_us() < deadline_us)
         poll(NULL, 0, ASK_AGAIN_MS);
 }
 
@@ -111,7 +128,7 @@ enum err verb_connect(struct verb *verb, struct err_info *info)
     if (result == ERR_OK)
         result = client_open(verb->state_dir, &verb->client, info);
     if (result == ERR_OK)
-        wait_for_first_reports(verb);
+        wait_for_first_reports(verb, started);
     return result == ERR_NOT_FOUND ? err_prefix(info, ERR_FAILED, "no engine") : result;
 }
 
