@@ -2,6 +2,7 @@
  * layer; the volumes. Archives are made by tar(1) of the host straight from the directories: no process of the
  * container is needed, symbolic links, sockets, pipes and devices are kept as what they are, nothing is followed or
  * opened. One thread per request. */
+#include "host/evidence/archive.h"
 #include "host/evidence/stages.h"
 
 #include <errno.h>
@@ -13,14 +14,9 @@
 #include "base/mem.h"
 #include "base/sanitize.h"
 #include "host/containers/inspect.h"
-#include "host/volumes/walk.h"
 
 #define TEXT_LIMIT ((int64_t)64 << 20)
 #define LOG_LIMIT ((int64_t)512 << 20)
-#define ARCHIVE_LIMIT ((int64_t)1 << 40)
-#define TAR_EXTRA_PER_FILE 1536 /* header, padding and extended header of an ordinary file, rounded up */
-
-static const char *const tar_programs[] = {"/usr/bin/tar", "/bin/tar", NULL};
 
 /* --- the engine's words ---------------------------------------------------------------------------------------------
  */
@@ -103,68 +99,6 @@ enum err stage_containers(struct evidence *evidence, struct err_info *info)
     return result;
 }
 
-/* --- archives -------------------------------------------------------------------------------------------------------
- */
-
-static bool rest_of_walk(int64_t busy_us, void *context)
-{
-    (void)busy_us;
-    return evidence_tick(context);
-}
-
-/* Whether the tree fits; where it does not it is left out whole, so that others that fit find room. */
-static enum err check_room(
-    struct evidence *evidence, const char *path, const char *name, bool *fits, struct err_info *info)
-{
-    struct walk_result size;
-    struct err_info why = {0};
-    *fits = false;
-    enum err result = walk_measure(path, rest_of_walk, evidence, &size, &why);
-    if (result == ERR_CANCELLED)
-        return evidence_given_up(info);
-    if (result != ERR_OK) {
-        evidence_leave_out(evidence, name, "%s", why.message);
-        return ERR_OK;
-    }
-    int64_t needs = size.used_bytes + size.files * TAR_EXTRA_PER_FILE, room = vault_room_bytes(&evidence->vault);
-    *fits = needs <= room;
-    if (!*fits)
-        evidence_leave_out(evidence, name,
-            "no room: it needs %lld bytes and there are %lld (a tenth of the disk, at least 1 GiB, stays free)",
-            (long long)needs, (long long)room);
-    return ERR_OK;
-}
-
-/* A directory, or one file: `path` is below the root of host/path.h. Times of access stay as they are. */
-static enum err keep_archive(struct evidence *evidence, const char *path, const char *name, struct err_info *info)
-{
-    char tar[HOST_PATH_SIZE], parent[HOST_PATH_SIZE], member[HOST_PATH_SIZE] = ".";
-    struct stat seen;
-    bool fits;
-    if (lstat(path, &seen) != 0 || !(S_ISDIR(seen.st_mode) || S_ISREG(seen.st_mode))) {
-        evidence_leave_out(evidence, name, "%s is neither a directory nor a file", path);
-        return ERR_OK;
-    }
-    if (!evidence_program(tar_programs, tar)) {
-        evidence_leave_out(evidence, name, "tar is not installed on this host");
-        return ERR_OK;
-    }
-    enum err result = check_room(evidence, path, name, &fits, info);
-    if (result != ERR_OK || !fits)
-        return result;
-    str_copy(parent, sizeof parent, path);
-    if (S_ISREG(seen.st_mode)) {
-        char *slash = strrchr(parent, '/');
-        str_format(member, sizeof member, "./%s", slash + 1);
-        slash[slash == parent] = '\0';
-    }
-    const char *const argv[] = {tar, "--create", "--file=-", "--format=posix", "--one-file-system", "--sparse",
-        "--numeric-owner", "--xattrs", "--acls", "--atime-preserve=system", "--warning=no-file-ignored", "--directory",
-        parent, "--", member, NULL};
-    return output_program(
-        evidence, &(struct output_run){.argv = argv, .name = name, .limit = ARCHIVE_LIMIT, .accept = 1}, info);
-}
-
 /* --- filesystem -----------------------------------------------------------------------------------------------------
  */
 
@@ -184,7 +118,8 @@ static enum err keep_export(
     if (!runtime_program(kind, program))
         return ERR_OK;
     const char *const argv[] = {program, "export", "--", id, NULL};
-    return output_program(evidence, &(struct output_run){.argv = argv, .name = name, .limit = ARCHIVE_LIMIT}, info);
+    return output_program(
+        evidence, &(struct output_run){.argv = argv, .name = name, .limit = ARCHIVE_MOST_BYTES}, info);
 }
 
 enum err stage_filesystem(struct evidence *evidence, struct err_info *info)
@@ -202,11 +137,13 @@ enum err stage_filesystem(struct evidence *evidence, struct err_info *info)
         evidence_label(container, label);
         if (layer[0]) {
             str_format(name, sizeof name, "filesystem/%s.changes.tar", label);
-            result = keep_archive(evidence, host_path(path, sizeof path, layer), name, info);
+            result = archive_keep(evidence, host_path(path, sizeof path, layer), name, info);
         } else {
             str_format(name, sizeof name, "filesystem/%s.export.tar", label);
             result = keep_export(evidence, kind, id, name, info);
         }
+        if (result == ERR_OK)
+            result = archive_keep_tmpfs(evidence, container, info);
     }
     return result;
 }
@@ -279,7 +216,7 @@ enum err stage_volumes(struct evidence *evidence, struct err_info *info)
         name_archive(volume, i + 1, name);
         json_put_text(volume, "file", name);
         if (result == ERR_OK)
-            result = keep_archive(evidence, host_path(path, sizeof path, json_get_text(volume, "path")), name, info);
+            result = archive_keep(evidence, host_path(path, sizeof path, json_get_text(volume, "path")), name, info);
     }
     if (result == ERR_OK)
         result = output_json(evidence, "volumes/index.json", list, info);

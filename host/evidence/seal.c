@@ -69,15 +69,17 @@ static enum err add_file(
     return ERR_OK;
 }
 
-/* What was noted by each stage, as it stands in stages/WHAT.json. */
-static json_t *load_stages(const struct evidence *evidence, const struct filetree_names *names)
+/* What was noted by each stage, as it stands in stages/WHAT.json, in order of volatility. */
+static json_t *load_stages(const struct evidence *evidence)
 {
+    static const char *const order[] = {
+        "sockets", "processes", "freeze", "memory", "containers", "filesystem", "volumes"};
     json_t *stages = json_array();
-    for (size_t i = 0; i < names->count; i++) {
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         struct buf text = BUF((size_t)4 << 20);
-        char *path = xasprintf("%s/%s", evidence->vault.path, names->items[i]);
+        char *path = xasprintf("%s/stages/%s.json", evidence->vault.path, order[i]);
         json_t *stage = NULL;
-        if (str_starts(names->items[i], "stages/") && buf_read_file(&text, path, NULL) == ERR_OK &&
+        if (buf_read_file(&text, path, NULL) == ERR_OK &&
             json_parse(buf_text(&text), text.length, &stage, NULL) == ERR_OK)
             json_array_append_new(stages, stage);
         buf_free(&text);
@@ -98,7 +100,7 @@ static enum err make_manifest(
     host_put_identity(manifest);
     host_put_times(manifest);
     json_put_text(manifest, "made_by", "dogwatch-host " DOGWATCH_VERSION);
-    json_object_set_new(manifest, "stages", load_stages(evidence, names));
+    json_object_set_new(manifest, "stages", load_stages(evidence));
     for (size_t i = 0; i < names->count && result == ERR_OK; i++)
         result = add_file(evidence, names->items[i], files, &total, info);
     json_put_i64(manifest, "bytes", total);

@@ -10,7 +10,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <linux/magic.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -445,6 +447,43 @@ static void test_the_changed_layer_is_archived_from_the_disk(void **state)
     free(list);
 }
 
+/* On /dev/shm, which is a tmpfs; the container's root is a directory of it. */
+static void test_temporary_file_systems_are_kept_and_links_in_them_lead_nowhere(void **state)
+{
+    (void)state;
+    struct statfs seen;
+    char root[] = "/dev/shm/dogwatch-evidence-XXXXXX";
+    if (statfs("/dev/shm", &seen) != 0 || seen.f_type != TMPFS_MAGIC)
+        skip();
+    assert_non_null(mkdtemp(root));
+    char *inner = xasprintf("%s/tmp", root), *file = xasprintf("%s/tmp/dropper", root),
+         *away = xasprintf("%s/away", root);
+    assert_int_equal(mkdir(inner, 0700), 0);
+    assert_int_equal(symlink("/etc", away), 0);
+    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "evil", 4), 4);
+    close(fd);
+    link_to(root, "/proc/100/root");
+    tree_write(&tree, "/proc/100/mountinfo",
+        "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 / /tmp rw,nosuid shared:1 - tmpfs tmpfs rw\n"
+        "3 1 0:3 / /away rw - tmpfs tmpfs rw\n4 1 0:4 / /sys/firmware ro - tmpfs tmpfs ro\n"
+        "5 1 0:5 /run/hosts /tmp/x rw - tmpfs tmpfs rw\n");
+    assert_int_equal(collect("filesystem"), ERR_OK);
+    char *list = members("filesystem/podman-web.tmpfs-01.tar");
+    assert_non_null(strstr(list, "./dropper"));
+    assert_left_out("filesystem/podman-web.tmpfs-02.tar", "/away inside cannot be opened");
+    assert_false(is_kept("filesystem/podman-web.tmpfs-02.tar"));
+    assert_kept("filesystem/podman-web.tmpfs.json", "{\"mount_point\":\"/tmp\"");
+    assert_false(is_kept("filesystem/podman-web.tmpfs-03.tar"));
+    unlink(file);
+    unlink(away);
+    rmdir(inner);
+    rmdir(root);
+    char *owned[] = {list, inner, file, away};
+    for (size_t i = 0; i < 4; i++)
+        free(owned[i]);
+}
+
 static void test_the_log_is_the_engines_own_file(void **state)
 {
     (void)state;
@@ -662,6 +701,7 @@ int main(void)
         TEST(test_a_volume_that_is_a_link_is_left_out),
         TEST(test_a_volume_that_does_not_fit_is_left_out_whole),
         TEST(test_the_changed_layer_is_archived_from_the_disk),
+        TEST(test_temporary_file_systems_are_kept_and_links_in_them_lead_nowhere),
         TEST(test_the_log_is_the_engines_own_file),
         TEST(test_the_manifest_names_every_file_with_its_sum),
         TEST(test_the_manifest_is_signed_with_the_hosts_own_key),
