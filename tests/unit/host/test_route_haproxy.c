@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <sys/un.h>
+
 #include "tests/unit/host/proxy_bench.h"
 
 #include "host/route/haproxy_cli.h"
@@ -47,6 +49,20 @@ static bool answers_socket(void)
     return is_up;
 }
 
+/* The master process too: before it has come to its loop, a signal is lost. */
+static bool answers_master(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[TREE_PATH_SIZE], byte;
+    str_copy(address.sun_path, sizeof address.sun_path, tree_path(&tree, path, "/run/haproxy/master.sock"));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    bool is_up = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 && dprintf(fd, "show proc;quit\n") > 0 &&
+                 poll(&wait, 1, 1000) == 1 && read(fd, &byte, 1) == 1;
+    close(fd);
+    return is_up;
+}
+
 static void start_proxy(void)
 {
     char config[TREE_PATH_SIZE], sites[TREE_PATH_SIZE], master[TREE_PATH_SIZE];
@@ -54,6 +70,7 @@ static void start_proxy(void)
         "-f", tree_path(&tree, config, "/etc/haproxy/haproxy.cfg"), "-f",
         tree_path(&tree, sites, "/etc/haproxy/sites.d"), NULL});
     assert_soon(answers_socket());
+    assert_soon(answers_master());
 }
 
 static int begin(void **state)
