@@ -93,6 +93,53 @@ static inline void bench_begin(void)
     assert_asked(verb_lease_take, "{\"site\":\"a.org\",\"job\":\"7\",\"holder\":\"anna\",\"ttl_s\":600}");
 }
 
+/* --- docs/proxy.md ------------------------------------------------------------------------------------------------ */
+
+static inline void bench_add_line(struct buf *text, const char *line, size_t length, const char *const moved[])
+{
+    for (size_t at = 0; at < length;) {
+        size_t step = 1;
+        for (size_t i = 0; moved[i]; i += 2)
+            if (strncmp(line + at, moved[i], strlen(moved[i])) == 0) {
+                buf_printf(text, "%s%s", tree.root, moved[i + 1]);
+                step = strlen(moved[i]);
+                break;
+            }
+        if (step == 1)
+            buf_append(text, line + at, 1);
+        at += step;
+    }
+    buf_putc(text, '\n');
+}
+
+/* The indented block of the manual in which that line is the first, without the indentation; paths in `moved` (path,
+ * what it is below the tree, …, NULL) lead into the tree. The caller frees. */
+static inline char *bench_manual(const char *first_line, const char *const moved[])
+{
+    struct buf manual = BUF(1 << 20), text = BUF(1 << 16);
+    assert_int_equal(buf_read_file(&manual, "docs/proxy.md", NULL), ERR_OK);
+    char *title = xasprintf("\n    %s\n", first_line);
+    const char *line = strstr(buf_text(&manual), title);
+    assert_non_null(line);
+    for (line++; str_starts(line, "    ") || *line == '\n'; line = strchr(line, '\n') + 1)
+        if (*line != '\n')
+            bench_add_line(&text, line + 4, (size_t)(strchr(line, '\n') - line) - 4, moved);
+    free(title);
+    buf_free(&manual);
+    return buf_take(&text);
+}
+
+/* Take the first place of `what` out, put `by` in; frees `text`. */
+static inline char *bench_instead(char *text, const char *what, const char *by)
+{
+    char *at = strstr(text, what);
+    if (!at)
+        fail_msg("the manual lacks: %s", what);
+    char *changed = xasprintf("%.*s%s%s", (int)(at - text), text, by, at + strlen(what));
+    free(text);
+    return changed;
+}
+
 /* --- programs ----------------------------------------------------------------------------------------------------- */
 
 static inline pid_t bench_start(const char *const argv[])

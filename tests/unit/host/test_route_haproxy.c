@@ -23,23 +23,17 @@ static const char *program;
 static pid_t proxy;
 static struct origin one, two;
 
-static void write_config(const char *defaults)
+/* The manual's own, but for an unprivileged port, and without changing the user. */
+static void write_config(void)
 {
-    char *text =
-        xasprintf("global\n    stats socket %s/run/haproxy/admin.sock mode 600 level admin expose-fd listeners\n"
-                  "defaults\n    mode http\n    timeout client 60s\n    timeout server 60s\n%s"
-                  "frontend sites\n    bind 127.0.0.1:8080\n"
-                  "    use_backend %%[req.hdr(host),field(1,:),lower,map(%s" MAP_FILE ",notice)]\n"
-                  "frontend held\n    bind 127.0.0.1:8504\n"
-                  "    use_backend %%[req.hdr(host),field(1,:),lower,map(%s" MAP_FILE ",notice)]\n"
-                  "backend notice\n    http-request return status 503 content-type text/html string gone hdr "
-                  "Retry-After 30\n",
-            tree.root, defaults, tree.root, tree.root);
+    static const char *const moved[] = {"/etc/haproxy/", "/etc/haproxy/", "/run/haproxy/", "/run/haproxy/", NULL};
+    char *text = bench_manual("global", moved);
+    text = bench_instead(text, "    user haproxy\n    group haproxy\n", "");
+    text = bench_instead(text, "bind :80\n", "bind 127.0.0.1:8080\n");
     tree_write(&tree, "/etc/haproxy/haproxy.cfg", text);
+    tree_write(&tree, "/etc/haproxy/notice.html", "gone");
     free(text);
 }
-
-#define HOLDING "    retries 240\n    option redispatch 1\n    option http-server-close\n    timeout connect 250ms\n"
 
 static bool answers_socket(void)
 {
@@ -79,7 +73,7 @@ static int begin(void **state)
     if (!program)
         return 0;
     bench_begin();
-    write_config(HOLDING);
+    write_config();
     tree_dir(&tree, "/run/haproxy");
     tree_write(&tree, SITE_FILE, "# anna's\nbackend a.org\n    server site 127.0.0.1:8081 maxconn 90\n");
     tree_write(&tree, "/etc/haproxy/sites.d/b.org.cfg", "backend b.org\n    server site 127.0.0.1:8082\n");

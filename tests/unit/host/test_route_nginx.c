@@ -18,20 +18,26 @@ static const char *program;
 static pid_t proxy;
 static struct origin one, two;
 
+/* What the manual has, in a frame in which nginx runs below the tree. */
 static void write_config(void)
 {
-    char *text =
-        xasprintf("worker_processes 2;\ndaemon off;\npid %s/run/nginx.pid;\nerror_log %s/error.log;\n"
-                  "events { worker_connections 64; }\nhttp {\n    access_log off;\n"
-                  "    client_body_temp_path %s/tmp1;\n    proxy_temp_path %s/tmp2;\n    fastcgi_temp_path "
-                  "%s/tmp3;\n    uwsgi_temp_path %s/tmp4;\n    scgi_temp_path %s/tmp5;\n"
-                  "    include %s/etc/nginx/dogwatch/*.conf;\n"
-                  "    server { listen 127.0.0.1:8080; server_name a.org; location / { proxy_pass "
-                  "http://a.org; } }\n"
-                  "    server { listen 127.0.0.1:8503; add_header Retry-After 30 always; return 503 gone; }\n}\n",
-            tree.root, tree.root, tree.root, tree.root, tree.root, tree.root, tree.root, tree.root);
+    static const char *const moved[] = {"/etc/nginx", "/etc/nginx", NULL};
+    char *notice = bench_manual("include /etc/nginx/dogwatch/*.conf;", moved);
+    char *server =
+        bench_instead(bench_manual("# example.org's visitors", moved), "listen 80;", "listen 127.0.0.1:8080;");
+    server = bench_instead(server, "example.org www.example.org", "a.org");
+    server = bench_instead(server, "http://example.org", "http://a.org");
+    char *text = xasprintf("%sworker_processes 2;\ndaemon off;\npid %s/run/nginx.pid;\nerror_log %s/error.log;\n"
+                           "events { worker_connections 64; }\nhttp {\n    access_log off;\n"
+                           "    client_body_temp_path %s/tmp1;\n    proxy_temp_path %s/tmp2;\n    fastcgi_temp_path "
+                           "%s/tmp3;\n    uwsgi_temp_path %s/tmp4;\n    scgi_temp_path %s/tmp5;\n%s\n%s}\n",
+        geteuid() ? "" : "user root;\n", tree.root, tree.root, tree.root, tree.root, tree.root, tree.root, tree.root,
+        notice, server);
     tree_write(&tree, "/etc/nginx/nginx.conf", text);
+    tree_write(&tree, "/etc/nginx/notice.html", "gone");
     free(text);
+    free(server);
+    free(notice);
     text = xasprintf(
         "#!/bin/sh\nexec %s -c %s/etc/nginx/nginx.conf -e %s/error.log \"$@\"\n", program, tree.root, tree.root);
     tree_script(&tree, "/usr/sbin/nginx", text);
