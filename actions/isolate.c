@@ -283,6 +283,8 @@ static void add_evidence(
         char size[FORMAT_SIZE + 8] = "", figure[FORMAT_SIZE], time[FORMAT_SIZE];
         json_t *parameters = json_object();
         json_put_text(parameters, "what", stages[stage].what);
+        if (stage == MEMORY || stage == FILESYSTEM || stage == VOLUMES) /* may take long: a cancel leaves it out */
+            json_put_bool(parameters, "optional", true);
         if (stage == MEMORY || stage == VOLUMES)
             str_format(size, sizeof size, "%s, ", format_bytes((double)stage_bytes(amount, (enum stage)stage), figure));
         plan_add_step(plan, &step_evidence, host, parameters, NULL, "%s (%sabout %s)", stages[stage].command, size,
@@ -295,7 +297,9 @@ static void add_pull(struct plan *plan, const char *host, const struct earlier *
     char size[FORMAT_SIZE], time[FORMAT_SIZE];
     int64_t bytes = amount->memory + amount->volumes;
     int64_t took_us = earlier->pull_us ? earlier->pull_us : PULL_FIXED_US + bytes * 1000 / (PULL_BYTES_S / 1000);
-    plan_add_step(plan, &step_pull, host, NULL, NULL,
+    json_t *parameters = json_object();
+    json_put_bool(parameters, "optional", true);
+    plan_add_step(plan, &step_pull, host, parameters, NULL,
         "fetch a copy of the evidence, check every file and the signature (%s, about %s)",
         format_bytes((double)bytes, size), format_duration(took_us, time));
 }

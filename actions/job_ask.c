@@ -315,8 +315,8 @@ static enum err ask_once(struct step_context *context, struct question *question
         question->sent = true;
         err = await_answer(context, link, id, question, ok, info);
     }
-    if (err && !question->said && err != ERR_CANCELLED)
-        close_link(link); /* a link that is silent once is not trusted again */
+    if (err && !question->said)
+        close_link(link); /* one that is silent once is not trusted again; what was cancelled ends with it */
     return err;
 }
 

@@ -86,9 +86,18 @@ const char *step_job_word(const struct step_context *context)
     return context->word;
 }
 
+/* A site that has settled only goes forward; what its plan calls optional is left out all the same. */
+static bool is_optional(const struct step_context *context)
+{
+    bool optional = false;
+    json_get_bool(context->plan.steps.items[context->current].parameters, "optional", &optional);
+    return optional;
+}
+
 bool step_is_cancelled(struct step_context *context)
 {
-    return context->leaving || (context->cancelled && !context->going_back);
+    bool counts = !context->going_back && (!job_is_settled(context, step_site(context)) || is_optional(context));
+    return context->leaving || (context->cancelled && counts);
 }
 
 int64_t step_patience(const struct step_context *context, int64_t duration_us)
@@ -446,12 +455,21 @@ static bool give_up(struct step_context *context, enum err why, const struct err
     return undone != ERR_CANCELLED;
 }
 
+static bool left_anything_out(const struct step_context *context)
+{
+    for (size_t i = 0; i < context->steps.count; i++)
+        if (context->steps.items[i].state == STEP_SKIPPED)
+            return true;
+    return false;
+}
+
 static void succeed(struct step_context *context)
 {
     char message[512];
+    const char *too_late = left_anything_out(context) ? "; what was optional was left out when cancelled by "
+                                                      : "; it was through already when cancelled by ";
     str_format(message, sizeof message, "%s of %s is done%s%s%s%s%s", context->job.action, context->job.object,
-        context->resumed ? ", finished after the engine was started anew" : "",
-        context->cancelled ? "; it was through already when cancelled by " : "",
+        context->resumed ? ", finished after the engine was started anew" : "", context->cancelled ? too_late : "",
         context->cancelled ? context->cancelled_by : "", context->behind.length ? ", but: " : "",
         buf_text(&context->behind));
     end_job(context, context->behind.length ? JOB_FAILED : JOB_DONE, message);
@@ -466,9 +484,12 @@ static enum err go_forward(struct step_context *context, size_t index, struct er
         bool settled = job_is_settled(context, step->site);
         if (context->steps.items[index].state == STEP_DONE)
             continue;
-        if (step_is_cancelled(context) && (!settled || context->leaving)) {
-            context->current = index;
+        context->current = index;
+        if (step_is_cancelled(context) && (!settled || context->leaving))
             return err_set(info, ERR_CANCELLED, "cancelled");
+        if (step_is_cancelled(context)) {
+            job_end_step(context, index, STEP_SKIPPED, "left out: cancelled");
+            continue;
         }
         err = run_step(context, index, info);
         if (err && (!settled || context->leaving))

@@ -23,8 +23,9 @@ enum truth {
 struct step_kind {
     const char *name; /* in plans, journals and on screens */
     bool again;       /* running it a second time does no harm: after a crash it is simply run again */
-    bool settles; /* once it is done its site only goes forward: nothing is undone, a cancel comes too late, and what
-                   * fails afterwards is said but stops nothing of the rest */
+    /* Once it is done its site only goes forward: nothing is undone, a cancel comes too late (but for steps whose
+     * parameters say "optional"), and what fails afterwards is said but stops nothing of the rest. */
+    bool settles;
 
     /* Do it. `outcome` gets a sentence for the journal, also on failure where there is something to say. */
     enum err (*run)(

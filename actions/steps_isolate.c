@@ -108,7 +108,7 @@ static enum err evidence_run(
     char size[FORMAT_SIZE], took[FORMAT_SIZE];
     int64_t took_ms = 0, bytes, count;
     json_put_text(args, "what", json_get_text(step->parameters, "what"));
-    enum err err = step_request(context, step->host, "evidence.collect", args, COLLECT_TIMEOUT_US, &answer, info);
+    enum err err = step_request_long(context, step->host, "evidence.collect", args, COLLECT_TIMEOUT_US, &answer, info);
     if (err)
         return err;
     const json_t *files = json_object_get(answer, "files");
