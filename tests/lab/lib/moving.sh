@@ -133,8 +133,7 @@ nothing_left() { # WORD…
         left=$(lab exec "$host" sh -c 'cd /var/lib/dogwatch/sites 2>/dev/null && ls *.lease 2>/dev/null
             grep -l dogwatch-grant: /root/.ssh/authorized_keys /var/lib/dogwatch/home/.ssh/authorized_keys 2>/dev/null
             find /run/dogwatch/transfers -type f 2>/dev/null
-            for m in /var/lib/dogwatch/sites/*.mark; do
-                [ ! -e "$m" ] || echo "${m##*/}: $(grep -o "\"mark\": *\"[a-z]*\"" "$m" | cut -d "\"" -f 4)"; done' | grep -vE ": (${words:--})\$")
+            for m in /var/lib/dogwatch/sites/*.mark; do [ ! -e "$m" ] || jq -r "\"${m##*/}: \(.mark)\"" "$m"; done' | grep -vE ": (${words:--})\$")
         why="left on $host: $(tr '\n' ' ' <<<"$left")"
         [ -z "$left" ] || return 1
     done

@@ -1,0 +1,186 @@
+#!/bin/bash
+# Sites move between hosts while people use them: nothing that was acknowledged is lost, nobody is refused, there is one
+# of each afterwards, and the way back works.
+. "$(dirname "$0")/lib/testing.sh"
+. "$(dirname "$0")/lib/moving.sh"
+. "$(dirname "$0")/lib/byhand.sh"
+options=(--mount)
+! has_btrfs || options+=(--btrfs)
+lab_begin "${options[@]}"
+start_engine || { echo "not ok engine: $why"; exit 1; }
+
+test_the_lab_is_ready() {
+    wait_for 30 "sites running" sites_known && wait_for 20 "the ledger answers" answers ledger.example
+}
+
+test_a_dry_run_changes_nothing() {
+    local plan
+    picture_of_all >"$scratch/before"
+    plan=$(dog migrate ledger.example --to mosh02 --dry-run) || { why="exit status $?: $plan"; return 1; }
+    dog migrate ledger.example --to mosh02 --dry-run --json >"$scratch/plan.json" || { why="exit status $? with --json"; return 1; }
+    picture_of_all >"$scratch/after"
+    why="changed: $(diff "$scratch/before" "$scratch/after" | head -n 8 | tr "\n" " ")"
+    [ "$(wc -l <"$scratch/before")" -gt 50 ] && cmp -s "$scratch/before" "$scratch/after" || return 1
+    why="plan: $plan"
+    grep -q 'mosh02: ' <<<"$plan" && grep -q 'gate: ' <<<"$plan" && grep -q 'undo: ' <<<"$plan" &&
+        jq -e '.to == "mosh02" and .cut_ms > 0 and (.steps | length) > 8 and all(.steps[]; .command != null)' "$scratch/plan.json" >/dev/null &&
+        report jobs | jq -e '.rows | length == 0' >/dev/null
+}
+test_podman_to_docker_under_load() {
+    visitors get ledger.example --rate 30
+    wait_for 5 "the first writes" eval 'book ledger.example | grep -q .'
+    act migrate ledger.example --to mosh03
+    local result=$? said=$why
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh03 && nothing_left kept
+}
+test_docker_to_podman_under_load() {
+    visitors get ledger.example --rate 30 --keep-alive
+    act migrate ledger.example --to mosh01
+    local result=$? said=$why
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 && nothing_left kept
+}
+test_a_cancel_in_the_middle_of_the_copy_goes_back() {
+    local number
+    lab fill ledger.example data 20000 420000000 || { why="could not fill the volume"; return 1; }
+    visitors get ledger.example --rate 20
+    number=$(begin migrate ledger.example --to mosh02 --limit 8M)
+    wait_for 60 "job $number copies" job_at "$number" copy &&
+        wait_for 30 "bytes on the way" eval "job_json $number | jq -e 'any(.steps[]; .step == \"copy\" and .done_bytes > 5000000)'" &&
+        dog job "$number" --cancel >/dev/null 2>&1 || dog cancel "$number" >/dev/null 2>&1
+    wait_for 60 "job $number over" job_over "$number"
+    visitors_leave get
+    why=$(job_says "$number")
+    [ "$(job_state "$number")" = cancelled ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 &&
+        nothing_left kept && why="something of it is on mosh02" &&
+        ! lab exec mosh02 podman volume exists ledger.example-data && ! lab exec mosh02 podman container exists ledger.example-ledger
+}
+test_a_limit_of_bandwidth_is_kept() {
+    local rate
+    rate=$(job_json "$(report jobs | jq '.rows[0].job')" | jq '[.steps[] | select(.step == "copy") | .bytes_s] | max')
+    why="copied $rate bytes a second with --limit 8M"
+    [ "$rate" != null ] && [ "$rate" -gt 500000 ] && [ "$rate" -lt 11000000 ]
+}
+test_podman_to_podman_under_load_with_20000_files() {
+    local number result said
+    visitors get ledger.example --rate 40
+    visitors post ledger.example --rate 10 --post 20000 --keep-alive
+    act migrate ledger.example --to mosh02
+    result=$? said=$why
+    number=$(jq -r .job <<<"$out")
+    printf '%s' "$out" >"$scratch/moved"
+    visitors_leave get post
+    echo "cut-off: worst request $(seen get .worst_ms) ms (GET), $(seen post .worst_ms) ms (POST)" >>"$scratch/figures"
+    why=$said
+    [ $result = 0 ] && none_failed get post && none_lost ledger.example get post && lives_on ledger.example mosh02 && nothing_left kept &&
+        why="it is not marked kept on mosh01" && [ "$(mark_on ledger.example mosh01)" = kept ] && echo "$number" >"$scratch/number"
+}
+test_the_old_copy_does_not_start_at_boot_nor_by_hand() {
+    lab exec mosh01 podman start ledger.example-ledger >/dev/null 2>&1
+    lives_on ledger.example mosh02 || return 1
+    lab reboot mosh01 >/dev/null 2>&1
+    wait_for 60 "its other sites run" eval 'curl -s -H "Host: kleingarten.example" "http://$LAB_GATE/" | grep -q Welcome' &&
+        wait_for 30 "mosh01 up" all_up && lives_on ledger.example mosh02
+}
+test_undo_brings_it_back_with_the_writes_since() {
+    append ledger.example 987654321 || { why="could not write"; return 1; }
+    visitors get ledger.example --rate 30
+    act undo "$(cat "$scratch/number")"
+    local result=$? said=$why
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 &&
+        why="the write after the move is lost" && book ledger.example | grep -qx 987654321 && nothing_left kept
+}
+# Stop, last pass, start, gate and route by hand, with the same volume between the same hosts: no more than a third longer.
+test_the_cut_is_hardly_longer_than_by_hand() {
+    local ours hand
+    lives_on ledger.example mosh01 && by_hand_move ledger.example 8085 mosh01 mosh02 || { why="by hand: $why"; return 1; }
+    hand=$(jq '.stop_ms + .last_pass_ms + .start_ms + .gate_ms + .route_ms' <<<"$hand_json")
+    ours=$(cut_ms "$(cat "$scratch/moved")")
+    why="ours $ours ms, by hand $hand ms: $hand_json"
+    [ "$ours" -gt 0 ] && [ "$hand" -gt 0 ] && [ $((ours * 10)) -le $((hand * 13)) ]
+}
+test_through_the_console_where_hosts_do_not_hear_one_another() {
+    lab part mosh01 mosh02
+    visitors get ledger.example --rate 30
+    act migrate ledger.example --to mosh02
+    local result=$? said=$why
+    visitors_leave get
+    lab join mosh01 mosh02
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh02 && nothing_left kept
+}
+test_the_kept_copy_expires() {
+    local host=mosh01
+    act migrate kleingarten.example --to mosh02 --keep 5s || return 1
+    lives_on kleingarten.example mosh02 && wait_for 60 "the kept copy removed" eval "[ \"\$(mark_on kleingarten.example $host)\" = none ]" &&
+        wait_for 30 "its container gone" eval "! lab exec $host podman container exists kleingarten.example-web" &&
+        wait_for 10 "its volume gone" eval "! lab exec $host podman volume exists kleingarten.example-data" && lives_on kleingarten.example mosh02
+}
+test_jobs_on_the_same_site_wait_for_one_another() {
+    local first second
+    first=$(begin restart chorus.example)
+    second=$(begin restart chorus.example)
+    wait_for 60 "job $second over" job_over "$second"
+    why="jobs $first $(job_state "$first") and $second $(job_state "$second"): $(job_says "$second")"
+    [ "$first" != "$second" ] && [ "$(job_state "$first")" = done ] && [ "$(job_state "$second")" = done ] &&
+        [ "$(job_json "$first" | jq -r .ended)" \< "$(job_json "$second" | jq -r '.steps[0].started')" ]
+}
+test_an_engine_with_another_store_is_refused_by_the_host() {
+    local number other=$scratch/other pid result
+    mkdir -p -m 700 "$other"
+    cp -a "$STATE/keys" "$STATE/known_hosts" "$other/"
+    "$DOGWATCH" engine --fleet "$FLEET" --state "$other" 2>"$scratch/other.log" &
+    pid=$!
+    wait_for 20 "the second engine's socket" test -S "$other/engine.sock" || return 1
+    wait_for 30 "it knows its hosts" eval "\"$DOGWATCH\" --report sites --fleet $FLEET --state $other --format json | jq -e 'any(.rows[]; .site == \"ledger.example\" and .state == \"running\")'" || return 1
+    number=$(begin migrate ledger.example --to mosh01 --limit 8M)
+    wait_for 30 "job $number copies" job_at "$number" copy
+    out=$("$DOGWATCH" --fleet "$FLEET" --state "$other" restart ledger.example --yes --wait --reason "the other admin" 2>&1)
+    result=$?
+    why="not refused: $out"
+    [ $result != 0 ] && why="does not name the holder: $out" && grep -q "$(id -un)@" <<<"$out"
+    result=$?
+    dog job "$number" --cancel >/dev/null 2>&1 || dog cancel "$number" >/dev/null 2>&1
+    kill -TERM $pid && wait $pid
+    [ $result = 0 ] && wait_for 60 "job $number over" job_over "$number" && lives_on ledger.example mosh02
+}
+test_a_volume_on_shared_storage_is_mounted_elsewhere() {
+    append wharf.example 41 || { why="cannot write"; return 1; }
+    visitors get wharf.example --rate 20
+    act migrate wharf.example --to mosh02
+    local result=$? said=$why
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost wharf.example get && lives_on wharf.example mosh02 && nothing_left kept &&
+        why="mounted on mosh01 still, or not on mosh02" && ! lab exec mosh01 mountpoint -q /srv/wharf.example &&
+        lab exec mosh02 mountpoint -q /srv/wharf.example && act migrate wharf.example --to mosh01 && lives_on wharf.example mosh01 &&
+        book wharf.example | grep -qx 41
+}
+test_with_btrfs_the_cut_does_not_grow_with_the_volume() {
+    local small big
+    has_btrfs || { skip="no btrfs on this machine"; return; }
+    lab fill harbour.example data 10 10000000 && append harbour.example 7 && act migrate harbour.example --to mosh02 || return 1
+    small=$(cut_ms "$out")
+    lives_on harbour.example mosh02 && act migrate harbour.example --to mosh01 && lives_on harbour.example mosh01 &&
+        lab fill harbour.example data 4 1000000000 && act migrate harbour.example --to mosh02 || return 1
+    big=$(cut_ms "$out")
+    why="10 MB: $small ms, 1 GB: $big ms"
+    echo "btrfs: $why" >>"$scratch/figures"
+    [ "$small" -gt 0 ] && [ $((big * 10)) -le $((small * 15)) ] && lives_on harbour.example mosh02 && why="its book is lost" &&
+        book harbour.example | grep -qx 7 && nothing_left kept &&
+        why="snapshots are left: $(lab exec mosh02 btrfs subvolume list /var/lib/containers/storage/volumes)" &&
+        [ "$(lab exec mosh02 btrfs subvolume list /var/lib/containers/storage/volumes | wc -l)" = 1 ]
+}
+test_the_audit_chain_holds() {
+    why=$(dog audit verify 2>&1)
+}
+
+run_tests
+result=$?
+[ ! -s "$scratch/figures" ] || cat "$scratch/figures"
+exit $result
