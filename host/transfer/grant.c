@@ -18,10 +18,13 @@
 #include "base/mem.h"
 #include "base/paths.h"
 #include "host/path.h"
+#include "host/run.h"
 
 #define LOCK "/run/dogwatch/grants.lock"
 #define FILE_CEILING (1u << 20)
 #define COMMENT " dogwatch-grant:"
+#define FROM_CEILING 400u
+#define RESOLVE_LIMIT_US (8 * USEC_PER_SEC)
 #define OPERATOR_END " --role operator\""
 #define EXPIRY "expiry-time=\""
 #define STAMP_SIZE sizeof "20260102030405Z"
@@ -144,7 +147,7 @@ static enum err change(
     const struct removal *removal, const struct grant *grant, char user[GRANT_USER_SIZE], struct err_info *info)
 {
     struct keys_file file;
-    char until[STAMP_SIZE], line[1024];
+    char until[STAMP_SIZE], line[2048];
     int lock;
     enum err result = lock_files(&lock, info);
     if (result != ERR_OK)
@@ -170,6 +173,44 @@ static bool is_address(const char *text)
     return inet_pton(AF_INET, text, out) == 1 || inet_pton(AF_INET6, text, out) == 1;
 }
 
+static bool is_host_name(const char *text)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
+    return *text && *text != '-' && strlen(text) < 254 && text[strspn(text, allowed)] == '\0';
+}
+
+/* The addresses of a name, as this host knows it: sshd compares addresses (sshd_config(5), UseDNS). The C library's
+ * resolver needs its plugins, which a static program does not have; getent(1) has. */
+static bool resolve(const char *name, struct buf *addresses)
+{
+    static const char *const programs[] = {"/usr/bin/getent", "/bin/getent", NULL};
+    const char *const argv[] = {run_find(programs), "ahosts", name, NULL};
+    struct buf out = BUF(16384);
+    int status;
+    if (!argv[0] || run_program(argv, RESOLVE_LIMIT_US, &out, NULL, &status, NULL) != ERR_OK)
+        buf_clear(&out);
+    char *rest = out.data;
+    for (char *line; rest && (line = strsep(&rest, "\n")) != NULL;) {
+        line[strcspn(line, " \t")] = '\0';
+        if (is_address(line) && !strstr(buf_text(addresses), line))
+            buf_printf(addresses, "%s%s", addresses->length ? "," : "", line);
+    }
+    buf_free(&out);
+    return addresses->length > 0 && !addresses->overflowed;
+}
+
+/* One address, or those of a name, separated by commas. */
+static enum err take_from(const char *from, struct buf *addresses, struct err_info *info)
+{
+    if (from && is_address(from))
+        return buf_puts(addresses, from);
+    if (!from || !is_host_name(from))
+        return err_set(info, ERR_INVALID, "args.from is the source's address or name");
+    return resolve(from, addresses)
+               ? ERR_OK
+               : err_set(info, ERR_UNREACHABLE, "the name %s of the source has no address here", from);
+}
+
 /* "ssh-ed25519 BASE64" and nothing else: no options, no line break, no quote. */
 static bool take_key(const char *given, char *out, size_t out_size)
 {
@@ -187,15 +228,19 @@ enum err grant_add(const struct grant *given, char user[GRANT_USER_SIZE], struct
 {
     char key[160];
     struct grant grant = *given;
+    struct buf from = BUF(FROM_CEILING);
     struct removal removal = {.job = grant.job, .word = grant.word};
     user[0] = '\0';
-    if (!grant.from || !is_address(grant.from))
-        return err_set(info, ERR_INVALID, "args.from is the source's address, an IP literal");
     if (!take_key(grant.public_key, key, sizeof key))
         return err_set(info, ERR_INVALID, "args.public_key is what transfer.key answered: \"ssh-ed25519 …\"");
+    enum err result = take_from(grant.from, &from, info);
     grant.public_key = key;
+    grant.from = buf_text(&from);
     stamp(clock_wall_us(), removal.now);
-    return change(&removal, &grant, user, info);
+    if (result == ERR_OK)
+        result = change(&removal, &grant, user, info);
+    buf_free(&from);
+    return result;
 }
 
 enum err grant_remove(const char *job, const char *word, struct err_info *info)

@@ -13,7 +13,7 @@
 
 struct grant {
     const char *job, *word;
-    const char *from;       /* an address literal */
+    const char *from;       /* an address, or a name that this host can resolve */
     const char *public_key; /* "ssh-ed25519 AAAA…", anything behind is dropped */
     int64_t ttl_s;
 };

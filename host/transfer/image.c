@@ -8,13 +8,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "host/site/record.h"
 #include "host/transfer/engine.h"
 #include "host/transfer/pump.h"
 
 #define IMAGES_AT_ONCE 50
 #define MOST_IMAGES 2000
 #define LIST_CEILING (4u * 1024 * 1024)
-#define SAID_CEILING 65536u
+#define RECORD "images"
+#define MOST_REMEMBERED 64
 
 /* --- what an image is -----------------------------------------------------------------------------------------------
  */
@@ -120,8 +122,37 @@ static enum err search_all(enum runtime_kind kind, const json_t *layers, const j
     return result;
 }
 
-enum err image_find(enum runtime_kind kind, const char *id, const json_t *layers, const json_t *config,
-    char found[RUNTIME_ID_SIZE], struct err_info *info)
+/* What transfers brought: SITE.images has source ID → ID here. */
+static void remember(const char *site, const char *source_id, const char *id)
+{
+    json_t *record;
+    if (strcmp(source_id, id) == 0)
+        return;
+    if (record_read(site, RECORD, &record, NULL) != ERR_OK || json_object_size(record) >= MOST_REMEMBERED)
+        record = json_object();
+    json_put_text(record, source_id, id);
+    record_write(site, RECORD, record, NULL);
+    json_decref(record);
+}
+
+/* Still here, and (where layers are known) made of them? */
+static bool recall(
+    const char *site, enum runtime_kind kind, const char *source_id, const json_t *layers, char found[RUNTIME_ID_SIZE])
+{
+    json_t *record = NULL, *image = NULL;
+    bool here = record_read(site, RECORD, &record, NULL) == ERR_OK &&
+                json_copy_text(record, source_id, found, RUNTIME_ID_SIZE) && runtime_id_is_valid(found) &&
+                image_describe(kind, found, &image, NULL) == ERR_OK &&
+                (!layers || json_equal(json_object_get(image, "layers"), layers));
+    json_decref(image);
+    json_decref(record);
+    if (!here)
+        found[0] = '\0';
+    return here;
+}
+
+enum err image_find(const char *site, enum runtime_kind kind, const char *id, const json_t *layers,
+    const json_t *config, char found[RUNTIME_ID_SIZE], struct err_info *info)
 {
     json_t *image;
     found[0] = '\0';
@@ -131,8 +162,8 @@ enum err image_find(enum runtime_kind kind, const char *id, const json_t *layers
         str_copy(found, RUNTIME_ID_SIZE, id);
         return ERR_OK;
     }
-    if (result != ERR_NOT_FOUND)
-        return result;
+    if (result != ERR_NOT_FOUND || recall(site, kind, id, layers, found))
+        return *found ? ERR_OK : result;
     if (layers && config && (result = search_all(kind, layers, config, found, info)) != ERR_OK)
         return result;
     return *found ? ERR_OK : err_set(info, ERR_NOT_FOUND, "%s has no image %.12s here", runtime_name(kind), id);
@@ -251,12 +282,13 @@ static enum err settle(
     char id[RUNTIME_ID_SIZE];
     enum err result = restore_names(transfer->runtime, before, info);
     if (result == ERR_OK)
-        result = image_find(transfer->runtime, transfer->image_id, json_object_get(header, "layers"),
+        result = image_find(transfer->site, transfer->runtime, transfer->image_id, json_object_get(header, "layers"),
             json_object_get(header, "config"), id, info);
     if (result != ERR_OK)
         return result;
     if (*transfer->image && !strchr(transfer->image, '@') && !json_object_get(before, transfer->image))
         tag(transfer->runtime, id, transfer->image, NULL);
+    remember(transfer->site, transfer->image_id, id);
     json_put_text(said, "image_id", id);
     return ERR_OK;
 }

@@ -11,10 +11,10 @@
  * the configuration, so that both engines' answers compare. ERR_NOT_FOUND. */
 enum err image_describe(enum runtime_kind kind, const char *id, json_t **image, struct err_info *info);
 
-/* The ID here of the image that has this ID, or else these layers and this configuration (either may be NULL: then only
- * the ID counts). ERR_NOT_FOUND. */
-enum err image_find(enum runtime_kind kind, const char *id, const json_t *layers, const json_t *config,
-    char found[RUNTIME_ID_SIZE], struct err_info *info);
+/* The ID here of the image that has this ID, or else these layers and this configuration, or else as which a transfer
+ * for this site brought it here (layers and config may be NULL). ERR_NOT_FOUND. */
+enum err image_find(const char *site, enum runtime_kind kind, const char *id, const json_t *layers,
+    const json_t *config, char found[RUNTIME_ID_SIZE], struct err_info *info);
 
 enum err image_send(const struct transfer *transfer, struct frames *frames, const struct transfer_watch *watch,
     struct transfer_count *count, struct err_info *info);

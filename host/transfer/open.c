@@ -130,7 +130,8 @@ enum err verb_image_find(
     if (result == ERR_OK && (kind == RUNTIME_COUNT || !runtime_id_is_valid(id)))
         result = err_set(info, ERR_INVALID, "image.find needs args.runtime and args.image_id (64 hexadecimal digits)");
     if (result == ERR_OK)
-        result = image_find(kind, id, json_object_get(args, "layers"), json_object_get(args, "config"), found, info);
+        result = image_find(json_get_text(args, "site"), kind, id, json_object_get(args, "layers"),
+            json_object_get(args, "config"), found, info);
     if (result == ERR_OK)
         result = image_describe(kind, found, &image, info);
     if (result != ERR_OK && result != ERR_NOT_FOUND)

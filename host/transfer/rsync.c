@@ -92,28 +92,45 @@ static void read_lines(int fd, struct buf *line, struct transfer_count *count)
 /* --- sending --------------------------------------------------------------------------------------------------------
  */
 
+/* Of all that was said, the line that says most: the other end's own words, else the first. "rsync error: …" only says
+ * that there was one. */
+static void best_line(const char *said, char *out, size_t out_size)
+{
+    const char *best = said;
+    for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (str_starts(line, "rsync"))
+            continue;
+        best = line;
+        break;
+    }
+    sanitize(out, out_size, best, strcspn(best, "\r\n"));
+}
+
+/* By what is said on the way, or by rsync. ERR_UNREACHABLE: another way may lead there. */
 static const struct {
     const char *says;
     enum err code;
-} ssh_failures[] = {
+} failures[] = {
     {"REMOTE HOST IDENTIFICATION HAS CHANGED", ERR_HOST_KEY},
     {"Host key verification failed", ERR_HOST_KEY},
-    {"Permission denied", ERR_AUTH},
+    {"No space left on device", ERR_FULL},
+    {"Disk quota exceeded", ERR_FULL},
+    {"is not installed", ERR_MISSING},
+    {"not marked incoming", ERR_DENIED},
+    {"only receiving by rsync", ERR_DENIED},
 };
 
-/* ssh (or our relay) itself failed. */
-static enum err shell_failed(struct piped *rsync, struct err_info *info)
+static enum err failure(struct piped *rsync, struct err_info *info)
 {
+    char line[400];
     const char *said = buf_text(&rsync->errors);
-    char line[300];
-    enum err code = ERR_UNREACHABLE;
-    for (size_t i = 0; i < sizeof ssh_failures / sizeof *ssh_failures; i++)
-        if (strstr(said, ssh_failures[i].says))
-            code = ssh_failures[i].code;
-    str_format(line, sizeof line, "%.*s", (int)strcspn(said, "\r\n"), said);
-    char clean[300];
-    sanitize(clean, sizeof clean, line, strlen(line));
-    return err_set(info, code, "the target cannot be reached from here: %s", clean);
+    best_line(said, line, sizeof line);
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+        if (strstr(said, failures[i].says))
+            return err_set(info, failures[i].code, "rsync ended with %d: %s", rsync->status, line);
+    if (rsync->status == STATUS_SHELL)
+        return err_set(info, ERR_UNREACHABLE, "the target cannot be reached from here: %s", line);
+    return err_set(info, ERR_FAILED, "rsync ended with %d: %s", rsync->status, line);
 }
 
 static enum err judge(const struct transfer *transfer, struct piped *rsync, struct err_info *info)
@@ -121,7 +138,8 @@ static enum err judge(const struct transfer *transfer, struct piped *rsync, stru
     bool incomplete = rsync->status == STATUS_PARTIAL || rsync->status == STATUS_VANISHED;
     if (rsync->status == 0 || (incomplete && !transfer->last))
         return ERR_OK;
-    return rsync->status == STATUS_SHELL ? shell_failed(rsync, info) : piped_outcome(rsync, info);
+    piped_listen(rsync);
+    return failure(rsync, info);
 }
 
 static enum err watch_client(

@@ -126,9 +126,7 @@ static enum err blame_ssh(struct piped *ssh, enum err result, struct err_info *i
     if (!piped_ended(ssh, SSH_END_US) || ssh->status != 255)
         return result;
     piped_said(ssh, said, sizeof said);
-    enum err code = strstr(said, "Permission denied") ? ERR_AUTH
-                    : strstr(said, "Host key")        ? ERR_HOST_KEY
-                                                      : ERR_UNREACHABLE;
+    enum err code = strstr(said, "Host key") || strstr(said, "HOST IDENTIFICATION") ? ERR_HOST_KEY : ERR_UNREACHABLE;
     return err_set(info, code, "the target cannot be reached from here: %s", said);
 }
 
