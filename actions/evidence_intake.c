@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -54,6 +55,8 @@ static enum err open_partial(struct intake *intake, struct err_info *info)
     if (err)
         return err;
     intake->fd = filetree_make_dir(intake->root, intake->partial);
+    if (intake->fd >= 0 && flock(intake->fd, LOCK_EX | LOCK_NB) != 0)
+        return err_set(info, ERR_BUSY, "%s is being fetched already", intake->outcome->name);
     return intake->fd >= 0 ? ERR_OK
                            : err_errno(info, err_from_errno(errno), errno, "cannot make %s/evidence/%s",
                                  request->state_dir, intake->partial);

@@ -10,6 +10,7 @@
 
 #include "actions/evidence.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/format.h"
 #include "base/mem.h"
 #include "base/name.h"
@@ -21,8 +22,8 @@
 
 #define DIAL_LIMIT_US (20 * USEC_PER_SEC)
 #define ASK_LIMIT_US (30 * USEC_PER_SEC)
-#define LEASE_TTL_S 120
-#define RENEW_EVERY_US (30 * USEC_PER_SEC)
+#define LEASE_TTL_S 60
+#define RENEW_EVERY_US (15 * USEC_PER_SEC)
 #define TELL_EVERY_US (300 * USEC_PER_MSEC)
 #define IDLE_S 600
 
@@ -221,13 +222,24 @@ static enum err load_fleet(const struct evidence_fetch *fetch, struct fleet **fl
     return err;
 }
 
+/* The same for each try of this state directory: one that was killed does not stand in the way of the next. */
+static void name_lease(const char *state_dir, char out[EVIDENCE_JOB_SIZE])
+{
+    char node[256] = "", sum[DIGEST_TEXT_SIZE];
+    gethostname(node, sizeof node - 1);
+    char *both = xasprintf("%s:%s", node, state_dir);
+    digest_of(both, strlen(both), sum);
+    str_format(out, EVIDENCE_JOB_SIZE, "pull.%.16s", sum);
+    free(both);
+}
+
 enum err evidence_fetch(const struct evidence_fetch *fetch, struct err_info *info)
 {
     struct fleet *fleet = NULL;
     struct host_names names = {0};
     size_t count = 0;
     struct fetching fetching = {.fetch = fetch, .on_terminal = isatty(STDERR_FILENO), .outcomes = json_array()};
-    str_format(fetching.lease_job, sizeof fetching.lease_job, "pull.%ld", (long)getpid());
+    name_lease(fetch->state_dir, fetching.lease_job);
     enum err err = load_fleet(fetch, &fleet, info);
     if (!err)
         err = list_hosts(fetch, &names, info);

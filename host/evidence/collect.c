@@ -12,6 +12,9 @@
 #include "host/site/site.h"
 #include "host/verbs.h"
 
+#define LOCK_LIMIT_US (20 * USEC_PER_SEC)
+#define LOCK_EVERY_US (100 * USEC_PER_MSEC)
+
 /* In order of volatility: what is gone first is taken first. */
 static const struct {
     const char *what;
@@ -171,6 +174,17 @@ static void free_evidence(struct evidence *evidence)
     record_unlock(evidence->lock);
 }
 
+/* One request at a time. One whose connection broke, or engine died, ends within moments: it is waited for. */
+static enum err lock_evidence(struct session *session, const char *site, int *lock, struct err_info *info)
+{
+    int64_t deadline_us = clock_mono_us() + LOCK_LIMIT_US;
+    enum err result;
+    while ((result = record_lock(site, "evidence", false, lock, info)) == ERR_BUSY && clock_mono_us() < deadline_us)
+        if (session_wait(session, LOCK_EVERY_US))
+            break;
+    return result;
+}
+
 enum err verb_evidence_collect(
     struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
 {
@@ -188,7 +202,7 @@ enum err verb_evidence_collect(
     if (result == ERR_OK)
         result = lease_check(evidence.site, evidence.job, info);
     if (result == ERR_OK)
-        result = record_lock(evidence.site, "evidence", false, &evidence.lock, info);
+        result = lock_evidence(session, evidence.site, &evidence.lock, info);
     if (result == ERR_OK)
         result = vault_open(evidence.site, evidence.job, stages[stage].needs_containers, &evidence.vault, info);
     if (result == ERR_OK)
@@ -221,14 +235,14 @@ enum err evidence_job(const json_t *args, char out[LEASE_JOB_SIZE], struct err_i
 enum err verb_evidence_remove(
     struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
 {
-    (void)session, (void)request_id;
+    (void)request_id;
     char job[LEASE_JOB_SIZE];
     int lock = -1;
     struct vault vault = {.fd = -1};
     const char *site = json_get_text(args, "site");
     enum err result = evidence_job(args, job, info);
     if (result == ERR_OK)
-        result = record_lock(site, "evidence", false, &lock, info);
+        result = lock_evidence(session, site, &lock, info);
     if (result == ERR_OK)
         result = vault_open(site, job, false, &vault, info);
     if (result == ERR_OK && !vault_is_sealed(&vault))
