@@ -53,6 +53,16 @@ static enum err hear(struct frames *frames, struct err_info *info)
     return result;
 }
 
+/* Who takes nothing any more may have said why before it went. */
+static enum err last_words(struct frames *frames, enum err result, struct err_info *info)
+{
+    struct err_info said = {0};
+    struct frame frame;
+    if (result != ERR_CLOSED || frames_next(frames, STEP_US, &frame, &said) != ERR_FAILED)
+        return result;
+    return err_set(info, ERR_FAILED, "%s", said.message);
+}
+
 static enum err send_block(struct sending *sending, char *block, bool *ended, struct err_info *info)
 {
     int64_t rest_us = must_rest_us(sending);
@@ -108,6 +118,7 @@ enum err pump_send(struct frames *frames, const char *const argv[], int64_t limi
         result = frames_put(frames, FRAME_END, NULL, 0, info);
     if (result == ERR_OK)
         result = frames_await_json(frames, FRAME_RESULT, &said, info);
+    result = last_words(frames, result, info);
     json_decref(said);
     count->took_ms = (clock_mono_us() - began_us) / USEC_PER_MSEC;
     return result;
