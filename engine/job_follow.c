@@ -55,6 +55,7 @@ static void wipe_status(struct follower *follower)
 {
     if (follower->status_is_drawn)
         fputs("\r\x1b[K", stdout);
+    fflush(stdout); /* before anything goes to standard error on the same line */
     follower->status_is_drawn = false;
 }
 
