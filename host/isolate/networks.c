@@ -113,20 +113,21 @@ static void see(const json_t *description, void *context)
     sought->is_connected = json_object_get(networks_of(description), sought->network) != NULL;
 }
 
-/* False where the entry makes no sense or its container is gone. */
-static bool look_at(const json_t *entry, struct sought *sought)
+/* An entry that makes no sense is as one whose container is gone. */
+static enum err look_at(const json_t *entry, struct sought *sought, struct err_info *info)
 {
     *sought = (struct sought){.id = json_get_text(entry, "id"), .network = json_get_text(entry, "network")};
     if (!runtime_id_is_valid(sought->id) || !sought->network || !can_be_taken(sought->network))
-        return false;
-    return runtime_inspect(RUNTIME_DOCKER, &sought->id, 1, see, sought, NULL) == ERR_OK && sought->is_there;
+        return ERR_OK;
+    return runtime_inspect(RUNTIME_DOCKER, &sought->id, 1, see, sought, info);
 }
 
 static enum err disconnect(const json_t *entry, struct err_info *info)
 {
     struct sought sought;
-    if (!look_at(entry, &sought) || !sought.is_connected)
-        return ERR_OK;
+    enum err result = look_at(entry, &sought, info);
+    if (result != ERR_OK || !sought.is_there || !sought.is_connected)
+        return result;
     const char *const words[] = {"network", "disconnect", "--", sought.network, sought.id, NULL};
     return runtime_command(RUNTIME_DOCKER, words, CHANGE_LIMIT_US, NULL, info);
 }
@@ -137,8 +138,9 @@ static enum err connect_again(const json_t *entry, struct err_info *info)
     const char *words[2 * MOST_ALIASES + 10] = {"network", "connect"};
     size_t count = 2;
     const json_t *aliases = json_object_get(entry, "aliases");
-    if (!look_at(entry, &sought) || sought.is_connected)
-        return ERR_OK;
+    enum err result = look_at(entry, &sought, info);
+    if (result != ERR_OK || !sought.is_there || sought.is_connected)
+        return result;
     for (size_t i = 0; i < json_array_size(aliases) && i < MOST_ALIASES; i++) {
         const char *alias = json_string_value(json_array_get(aliases, i));
         if (!name_is_valid_container(alias))

@@ -113,8 +113,6 @@ static enum err give_policies_back(const json_t *record, struct err_info *info)
         if (result != ERR_OK || !runtime_id_is_valid(id) || !json_is_string(policy))
             continue;
         result = runtime_inspect(RUNTIME_DOCKER, &id, 1, note_existing, &existing, info);
-        if (result == ERR_FAILED)
-            result = ERR_OK; /* the engine's way to say that there is none of this ID */
         if (result == ERR_OK && existing.is_there)
             result = set_policy(id, json_string_value(policy), info);
     }

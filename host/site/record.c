@@ -32,12 +32,13 @@ enum err record_read(const char *site, const char *suffix, json_t **record, stru
 {
     char path[HOST_PATH_SIZE];
     struct buf text = BUF(RECORD_CEILING);
+    struct err_info why;
     *record = NULL;
     enum err result = make_path(site, suffix, path, info);
     if (result == ERR_OK)
         result = buf_read_file(&text, path, info);
-    if (result == ERR_OK && json_parse(buf_text(&text), text.length, record, info) != ERR_OK)
-        result = err_prefix(info, ERR_CORRUPT, "%s", path);
+    if (result == ERR_OK && json_parse(buf_text(&text), text.length, record, &why) != ERR_OK)
+        result = err_set(info, ERR_CORRUPT, "%s: %s", path, why.message);
     if (result == ERR_OK && !json_is_object(*record)) {
         json_decref(*record);
         *record = NULL;
