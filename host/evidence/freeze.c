@@ -100,8 +100,6 @@ static enum err thaw(const json_t *entry, json_t *thawed, struct err_info *info)
     if (kind == RUNTIME_COUNT || !runtime_id_is_valid(id))
         return ERR_OK;
     enum err result = runtime_inspect(kind, &id, 1, see_state, &is_paused, info);
-    if (result == ERR_FAILED) /* the engine's way to say that there is none of this ID */
-        return ERR_OK;
     if (result == ERR_OK && is_paused)
         result = runtime_unpause(kind, id, info);
     if (result == ERR_OK && is_paused && thawed)

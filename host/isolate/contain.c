@@ -37,12 +37,12 @@ struct contain {
 /* --- shared with uncontain.c ----------------------------------------------------------------------------------------
  */
 
-void contain_leave_out(json_t *list, const char *name, const char *why)
+void contain_leave_out(json_t *list, const char *what, const char *why)
 {
     char clean[400];
     json_t *entry = json_object();
     sanitize(clean, sizeof clean, why, strlen(why));
-    json_put_text(entry, "name", name);
+    json_put_text(entry, "what", what);
     json_put_text(entry, "why", clean);
     json_array_append_new(list, entry);
 }
@@ -180,8 +180,8 @@ static void freeze_uncut(struct contain *contain)
         struct err_info why = {0};
         bool is_told = false;
         for (size_t i = 0; i < json_array_size(contain->left_out); i++) {
-            const char *name = json_get_text(json_array_get(contain->left_out, i), "name");
-            is_told = is_told || (name && strcmp(name, uncut->container) == 0);
+            const char *what = json_get_text(json_array_get(contain->left_out, i), "what");
+            is_told = is_told || (what && strcmp(what, uncut->container) == 0);
         }
         if (!is_told)
             contain_leave_out(contain->left_out, uncut->container, uncut->why);

@@ -13,7 +13,7 @@
  * where an engine did not answer: those of the other one are there all the same. */
 enum err contain_look(const char *site, json_t **containers, struct err_info *info);
 
-/* {"name":…,"why":…} at the end of the list; the reason is sanitised. */
-void contain_leave_out(json_t *list, const char *name, const char *why);
+/* {"what":…,"why":…} at the end of the list; the reason is sanitised. */
+void contain_leave_out(json_t *list, const char *what, const char *why);
 
 #endif

@@ -170,6 +170,9 @@ static void what_stood_before_a_quarantine_comes_back_whole(void **state)
     assert_int_equal(mark_set("a.org", &wish, NULL, &info), ERR_OK);
     str_copy(wish.mark.job, sizeof wish.mark.job, "10"); /* another job contains it once more */
     assert_int_equal(mark_set("a.org", &wish, NULL, &info), ERR_OK);
+    json_t *list = mark_list_of("a.org");
+    assert_string_equal(json_get_text(json_array_get(list, 0), "before"), "kept");
+    json_decref(list);
     assert_int_equal(ask(verb_site_stop, ARGS("")), ERR_DENIED);
     assert_int_equal(ask(verb_site_mark, ARGS(",\"mark\":\"none\"")), ERR_BUSY);
     assert_int_equal(mark_check_restore("a.org", MARK_QUARANTINED, MARK_NONE, &info), ERR_FAILED);
