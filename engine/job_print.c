@@ -187,10 +187,10 @@ void job_print_step(const struct job_step_record *step, size_t columns, FILE *ou
 
 void job_print_head(const struct job_record *job, FILE *out)
 {
-    char object[LINE_BYTES], who[LINE_BYTES], reason[LINE_BYTES];
+    char object[LINE_BYTES], who[LINE_BYTES], reason[LINE_BYTES], name[PROGRESS_OBJECT_SIZE];
     clean(job->reason, reason);
-    fprintf(out, "job %" PRId64 ": %s %s, asked for by %s%s%s\n", job->id, job->action, clean(job->object, object),
-        clean(job->who, who), reason[0] ? ": " : "", reason);
+    fprintf(out, "job %" PRId64 ": %s %s, asked for by %s%s%s\n", job->id, job->action,
+        clean(progress_object(job, name), object), clean(job->who, who), reason[0] ? ": " : "", reason);
 }
 
 void job_print_end(const struct job_record *job, FILE *out)

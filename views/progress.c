@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/format.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 /* A host that stops a container may be silent for its grace time of 10 s. */
@@ -72,4 +73,22 @@ const struct job_step_record *progress_current(const struct job_step_list *steps
         if (step->state == STEP_RUNNING)
             return step;
     return NULL;
+}
+
+const char *progress_object(const struct job_record *job, char out[PROGRESS_OBJECT_SIZE])
+{
+    json_t *plan = NULL;
+    if (job->object_kind == KIND_HOST) {
+        str_format(out, PROGRESS_OBJECT_SIZE, "all sites on %s", job->object);
+        return out;
+    }
+    size_t more = 0;
+    if (job->plan_json && json_parse(job->plan_json, strlen(job->plan_json), &plan, NULL) == ERR_OK)
+        more = json_array_size(json_object_get(json_object_get(plan, "options"), "more"));
+    json_decref(plan);
+    str_copy(out, PROGRESS_OBJECT_SIZE, job->object);
+    size_t length = strlen(out);
+    if (more > 0)
+        str_format(out + length, PROGRESS_OBJECT_SIZE - length, " and %zu more", more);
+    return out;
 }

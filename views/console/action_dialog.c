@@ -24,7 +24,7 @@ enum stage {
     STAGE_REFUSED,
 };
 
-enum { MESSAGE_LINES = 200, TITLE_SIZE = KEY_SIZE + NAME_SIZE + 48, TITLE_ROW_FROM = 12 };
+enum { MESSAGE_LINES = 200, TITLE_SIZE = KEY_SIZE + NAME_SIZE + 48, TITLE_ROW_FROM = 12, NAMED_MOST = 5 };
 
 struct action_dialog {
     const struct action *action; /* NULL: undo, until the plan says by which action; cancel */
@@ -99,6 +99,29 @@ static void name_objects(const struct action_dialog *asked, char *out, size_t si
         str_copy(out, size, asked->objects.count ? asked->objects.items[0].key : planned ? planned : "");
 }
 
+/* A host is not what is restarted: its sites are. */
+static void tell_objects(const struct action_dialog *asked, char *out, size_t size)
+{
+    char names[KEY_SIZE];
+    bool of_hosts = asked->objects.count > 0 && asked->objects.items[0].kind == KIND_HOST;
+    name_objects(asked, names, sizeof names);
+    str_format(out, size, "%s%s", of_hosts && asked->action->object_kind != KIND_HOST ? "all sites on " : "", names);
+}
+
+/* Of several objects which: "a.example, b.example, c.example and 4 more". */
+static void list_objects(const struct action_dialog *asked, char *out, size_t size)
+{
+    size_t count = asked->objects.count;
+    out[0] = '\0';
+    for (size_t i = 0; count > 1 && i < count && i < NAMED_MOST; i++) {
+        size_t length = strlen(out);
+        str_format(out + length, size - length, "%s%s", i ? ", " : "", asked->objects.items[i].key);
+    }
+    size_t length = strlen(out);
+    if (count > NAMED_MOST)
+        str_format(out + length, size - length, " and %zu more", count - NAMED_MOST);
+}
+
 static void set_title(struct action_dialog *asked)
 {
     char objects[KEY_SIZE];
@@ -112,13 +135,14 @@ static void set_title(struct action_dialog *asked)
 /* The larger the risk, the harder it is to say yes. */
 static struct dialog *question_of(const struct action_dialog *asked, struct text *text)
 {
-    char question[KEY_SIZE + 64], objects[KEY_SIZE];
+    char question[KEY_SIZE + 64], objects[KEY_SIZE + 16];
     name_objects(asked, objects, sizeof objects);
     if (!asked->action || asked->action->risk > RISK_DISTURBING) {
         struct dialog *dialog = dialog_type_name(asked->title, text, objects);
         dialog_set_full(dialog);
         return dialog;
     }
+    tell_objects(asked, objects, sizeof objects);
     str_format(question, sizeof question, "%s %s now? (r: give a reason)", asked->action->title, objects);
     return dialog_confirm(asked->title, text, question);
 }
@@ -126,14 +150,19 @@ static struct dialog *question_of(const struct action_dialog *asked, struct text
 static void show_question(struct action_dialog *asked)
 {
     struct text *text = plan_text_new(asked->text, asked->plan);
-    char note[PLAN_NOTE_SIZE], reason[REASON_SIZE + 16];
-    bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING;
+    char note[PLAN_NOTE_SIZE], names[NAMED_MOST * NAME_SIZE];
+    bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING, has_reason = asked->reason[0] != '\0';
     unsigned style = plan_text_note(asked->plan, note);
     struct dialog *dialog = question_of(asked, text);
-    str_format(reason, sizeof reason, "reason: %s", asked->reason);
-    char *line = xasprintf("%s – %s", note, asked->reason[0] ? reason : "Tab: give a reason");
-    if (by_name || asked->reason[0])
-        dialog_set_note(dialog, by_name ? style : ROLE_ACCENT, by_name ? line : reason);
+    list_objects(asked, names, sizeof names);
+    bool tells = by_name || json_array_size(json_object_get(asked->plan, "warnings")) > 0;
+    char *line = xasprintf("%s%s%s%s%s%s", names, names[0] ? "\n" : "", tells ? note : "",
+        tells && (by_name || has_reason) ? " – " : "",
+        has_reason ? "reason: "
+        : by_name  ? "Tab: give a reason"
+                   : "",
+        asked->reason);
+    dialog_set_note(dialog, tells ? style : ROLE_ACCENT, str_ends(line, "\n") ? names : line);
     free(line);
     set_dialog(asked, STAGE_QUESTION, dialog);
 }

@@ -189,11 +189,11 @@ static void draw_head(const struct job_page *page, const struct job_detail *deta
     const struct job_step_record *current = progress_current(&detail->steps);
     struct shown_state state = shown_job(job);
     struct freshness freshness = console_freshness(page->view.console);
-    char at[LINES_TIME_SIZE], took[FORMAT_SIZE], alive[PROGRESS_SIZE] = "";
+    char at[LINES_TIME_SIZE], took[FORMAT_SIZE], alive[PROGRESS_SIZE] = "", object[PROGRESS_OBJECT_SIZE];
     unsigned style = concern_style(state.concern);
     int x = area_textf(area, 0, 0, style | STYLE_BOLD, "%s %s", state.symbol, state.word) + 2;
     x += area_text(area, x, 0, ROLE_TITLE, job->action) + 1;
-    area_text(area, x, 0, ROLE_TITLE, job->object);
+    area_text(area, x, 0, ROLE_TITLE, progress_object(job, object));
     if (job->started_us)
         format_duration((job->ended_us ? job->ended_us : freshness.now_us) - job->started_us, took);
     else

@@ -260,6 +260,7 @@ static void marked_sites_are_restarted_together(void **state)
     stage_keys(stage, "Space Space Space R");
     assert_shows(stage, "Restart 3 sites");
     stage_answer(stage, a_plan());
+    assert_shows(stage, "bakery0005.example, library0003.example, ");
     stage_keys(stage, "y");
     assert_string_equal(json_get_text(stage->asked, "command"), "run");
     const json_t *more = json_object_get(json_object_get(stage->asked, "options"), "more");
@@ -373,6 +374,7 @@ static void host_row_is_restarted_as_a_whole_and_not_moved(void **state)
     stage_keys(stage, "R");
     assert_string_equal(json_get_text(stage->asked, "command"), "plan");
     assert_string_equal(json_get_text(stage->asked, "object"), selected.key);
+    assert_shows(stage, "Restart all sites on"); /* nobody is to take it for a reboot */
     stage_free(stage);
 }
 
