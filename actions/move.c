@@ -397,6 +397,10 @@ static void add_preparation(const struct move *move)
     add_copies(move, false);
     plan_add_step(move->plan, &step_create, move->to, ends_of(move), "remove its containers there",
         "make its containers anew with %s, not started", move->runtime);
+    json_t *leave = json_object();
+    json_put_text(leave, "peer", move->to);
+    plan_add_step(move->plan, &step_leave, from, leave, "take the mark away",
+        "mark it as leaving: once stopped it does not start here again");
 }
 
 static void add_cut(const struct move *move)
@@ -405,12 +409,13 @@ static void add_cut(const struct move *move)
     json_t *stop = json_object(), *start = json_object(), *proof = json_object();
     char *names = subject_names(move->containers);
     json_put_text(stop, "mark", "leaving");
+    json_put_bool(stop, "marked", true);
     json_put_text(stop, "peer", move->to);
     json_put_i64(stop, "grace_s", GRACE_S);
     json_object_set(stop, "containers", move->containers);
     json_put_text(start, "mark", "incoming");
     json_put_text(start, "before", "incoming");
-    json_put_bool(start, "trial", true);
+    json_put_bool(start, "marked", true);
     json_put_text(start, "peer", from);
     json_put_text(proof, "made", "made");
     json_put_i64(proof, "every_ms", PROOF_EVERY_MS);
@@ -418,8 +423,8 @@ static void add_cut(const struct move *move)
         json_object_set(proof, "health", move->health);
     proxies_add_hold(move->plan, &move->proxies);
     proxies_add_drain(move->plan, &move->proxies, DRAIN_MS);
-    plan_add_step(move->plan, &step_stop, from, stop, "start it here again",
-        "mark it as leaving, stop %s (SIGTERM, SIGKILL after %d s)", names, GRACE_S);
+    plan_add_step(move->plan, &step_stop, from, stop, "start it here again", "stop %s (SIGTERM, SIGKILL after %d s)",
+        names, GRACE_S);
     add_copies(move, true);
     plan_add_step(move->plan, &step_start, move->to, start, "stop it there", "start %s", names);
     plan_add_step(move->plan, &step_proof, move->to, proof, NULL,

@@ -117,8 +117,8 @@ bool step_host_address(
 extern const struct step_kind *const step_kinds[];
 
 /* steps_site.c, gate.c */
-extern const struct step_kind step_lease, step_note, step_restart, step_gate, step_proof, step_release, step_stop,
-    step_start;
+extern const struct step_kind step_lease, step_note, step_restart, step_gate, step_proof, step_release, step_leave,
+    step_stop, step_start;
 /* steps_route.c */
 extern const struct step_kind step_hold, step_drain, step_route, step_unhold, step_notice, step_page;
 /* steps_move.c */

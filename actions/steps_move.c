@@ -503,6 +503,15 @@ const struct step_kind step_last_pass = {
 
 /* --- made anew, handed over --------------------------------------------------------------------------------------- */
 
+/* From here on this job may start it, until the host is started anew. Now, and not while visitors wait. */
+static enum err allow_trial(struct step_context *context, const struct plan_step *step, struct err_info *info)
+{
+    json_t *args = json_object();
+    json_put_text(args, "peer", text_of(step, "from"));
+    json_put_bool(args, "trial", true);
+    return set_mark(context, step->host, args, "incoming", (const char *const[]){"incoming", NULL}, NULL, info);
+}
+
 /* The definition may hold secrets: it goes from one host to the other and is kept nowhere. */
 static enum err create_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
@@ -525,6 +534,8 @@ static enum err create_run(
         err = err_set(info, ERR_FAILED, "%s made no container", step->host);
     if (!err)
         err = step_remember(context, "made", json_deep_copy(containers), info);
+    if (!err)
+        err = allow_trial(context, step, info);
     size_t i;
     const json_t *container;
     json_array_foreach (containers, i, container)

@@ -351,6 +351,14 @@ static enum err set_mark(struct step_context *context, const struct plan_step *s
     return step_request(context, step->host, "site.mark", args, ASK_TIMEOUT_US, NULL, info);
 }
 
+/* An earlier step has set the mark already: that need not be done while visitors wait. */
+static bool is_marked(const struct plan_step *step)
+{
+    bool marked = false;
+    json_get_bool(step->parameters, "marked", &marked);
+    return marked;
+}
+
 static const char *mark_of(const struct plan_step *step, const char *key)
 {
     const char *mark = json_get_text(step->parameters, key);
@@ -362,7 +370,8 @@ static enum err stop_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
     const char *mark = mark_of(step, "mark");
-    enum err err = set_mark(context, step, mark, (const char *const[]){"none", mark, NULL}, info);
+    enum err err =
+        is_marked(step) ? ERR_OK : set_mark(context, step, mark, (const char *const[]){"none", mark, NULL}, info);
     return err ? err : stop_here(context, step, outcome, info);
 }
 
@@ -378,7 +387,8 @@ static enum err start_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
     const char *mark = mark_of(step, "mark"), *before = mark_of(step, "before");
-    enum err err = set_mark(context, step, mark, (const char *const[]){before, mark, NULL}, info);
+    enum err err =
+        is_marked(step) ? ERR_OK : set_mark(context, step, mark, (const char *const[]){before, mark, NULL}, info);
     return err ? err : start_here(context, step, outcome, info);
 }
 
@@ -394,7 +404,26 @@ static enum err start_undo(
     return err ? err : set_mark(context, &as_before, before, (const char *const[]){before, mark, NULL}, info);
 }
 
-/* Parameters: "mark" to set, "containers" (for the time it may take), "grace_s", "peer". */
+static enum err leave_run(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    enum err err = set_mark(context, step, "leaving", (const char *const[]){"none", "leaving", NULL}, info);
+    if (!err)
+        buf_printf(outcome, "once stopped, %s does not start on %s again", step_site(context), step->host);
+    return err;
+}
+
+static enum err leave_undo(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    (void)outcome;
+    return set_mark(context, step, "none", (const char *const[]){"none", "leaving", NULL}, info);
+}
+
+/* Parameters: "peer". */
+const struct step_kind step_leave = {.name = "leave", .again = true, .run = leave_run, .undo = leave_undo};
+/* Parameters: "mark" to set, or that is "marked"; "containers" (for the time it may take), "grace_s", "peer". */
 const struct step_kind step_stop = {.name = "stop", .again = true, .run = stop_run, .undo = stop_undo};
-/* Parameters: "mark" to set ("none", or "incoming" with "trial"), "before": what it bears until then. */
+/* Parameters: "mark" to set ("none", or "incoming" with "trial"), or that is "marked"; "before": what it bears until
+ * then. */
 const struct step_kind step_start = {.name = "start", .again = true, .run = start_run, .undo = start_undo};
