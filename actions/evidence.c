@@ -17,8 +17,7 @@
 #define SILENCE_US (60 * USEC_PER_SEC)
 #define PARTIAL ".partial"
 
-/* --- fetching
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- fetching ----------------------------------------------------------------------------------------------------- */
 
 static ssize_t read_inflow(void *source, void *data, size_t size, struct err_info *info)
 {
@@ -89,8 +88,7 @@ enum err evidence_pull(const struct evidence_request *request, struct connection
     return err;
 }
 
-/* --- what is here
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- what is here ------------------------------------------------------------------------------------------------- */
 
 /* Members of a JSON file of the directory, without belief; NULL where it cannot be read. */
 static json_t *load(int fd, const char *name)
@@ -191,8 +189,7 @@ enum err evidence_show(const char *state_dir, const char *name, json_t **out, st
     return ERR_OK;
 }
 
-/* --- taking it away
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- taking it away ----------------------------------------------------------------------------------------------- */
 
 /* Before it is done: a line that says what was removed without the thing being gone does less harm than the contrary.
  */

@@ -42,8 +42,7 @@ struct intake {
     struct err_info read_info; /* what the source said */
 };
 
-/* --- the partial directory
- * --------------------------------------------------------------------------------------------- */
+/* --- the partial directory ---------------------------------------------------------------------------------------- */
 
 static enum err open_partial(struct intake *intake, struct err_info *info)
 {
@@ -93,8 +92,7 @@ size_t evidence_have(const struct evidence_request *request)
     return have;
 }
 
-/* --- the archive
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the archive -------------------------------------------------------------------------------------------------- */
 
 static la_ssize_t read_source(struct archive *archive, void *context, const void **piece)
 {
@@ -152,8 +150,7 @@ static enum err member_into_buffer(struct intake *intake, const char *name, stru
     return err || got >= 0 ? err : archive_failed(intake, info);
 }
 
-/* --- manifest and signature
- * ------------------------------------------------------------------------------------------- */
+/* --- manifest and signature --------------------------------------------------------------------------------------- */
 
 static enum err check_signature(struct intake *intake, struct err_info *info)
 {
@@ -230,8 +227,7 @@ static enum err take_manifest(struct intake *intake, struct err_info *info)
     return err;
 }
 
-/* --- files
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static enum err write_piece(int file, const char *data, size_t length, struct err_info *info)
 {
@@ -324,8 +320,7 @@ static enum err take_files(struct intake *intake, struct err_info *info)
     return rc == ARCHIVE_EOF ? ERR_OK : archive_failed(intake, info);
 }
 
-/* --- our signature
- * ----------------------------------------------------------------------------------------------------- */
+/* --- our signature ------------------------------------------------------------------------------------------------ */
 
 /* Who received what from whom, and when: signed with the operator key, so that the evidence can be checked also when
  * the host, or its key, is no more, and so that nobody can put a later one in its place. */

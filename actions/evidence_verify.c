@@ -42,8 +42,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct evidence_report *re
     str_format(report->words + length, sizeof report->words - length, "%s%s", length ? "; " : "", words);
 }
 
-/* --- files
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static bool is_as_said(int fd, const struct manifest_file *expected)
 {
@@ -101,8 +100,7 @@ static enum err check_files(
     return err;
 }
 
-/* --- our receipt
- * --------------------------------------------------------------------------------------------------------- */
+/* --- our receipt -------------------------------------------------------------------------------------------------- */
 
 /* The operator key's public half; false where there is none here. */
 static bool operator_key(const char *state_dir, struct host_key *key)
@@ -162,8 +160,7 @@ static enum err check_receipt(const char *state_dir, int fd, const struct manife
     return err;
 }
 
-/* --- the host's signature
- * ------------------------------------------------------------------------------------------------ */
+/* --- the host's signature ----------------------------------------------------------------------------------------- */
 
 static void check_key(
     const char *state_dir, const struct host_key *received, struct host_key *signer, struct evidence_report *report)
@@ -205,8 +202,7 @@ static enum err check_signature(const char *state_dir, int fd, const struct buf 
     return err;
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static enum err check_manifest(
     const char *state_dir, int fd, const struct buf *text, struct evidence_report *report, struct err_info *info)

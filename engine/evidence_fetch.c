@@ -39,8 +39,7 @@ struct fetching {
     json_t *outcomes;
 };
 
-/* --- one host
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- one host ----------------------------------------------------------------------------------------------------- */
 
 static json_t *lease_args(const struct fetching *fetching)
 {
@@ -174,8 +173,26 @@ static enum err fetch_from(const struct fleet *fleet, struct fetching *fetching,
     return err;
 }
 
-/* --- which hosts
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- the host's copy ---------------------------------------------------------------------------------------------- */
+
+static enum err remove_there(
+    const struct fleet *fleet, struct fetching *fetching, const char *job, struct err_info *info)
+{
+    enum err err = reach(fleet, fetching, info);
+    if (!err)
+        err =
+            helper_request(fetching->helper, "lease.take", lease_args(fetching), ASK_LIMIT_US, NULL, NULL, NULL, info);
+    if (!err) {
+        json_t *args = lease_args(fetching);
+        json_put_text(args, "of_job", job);
+        err = helper_request(fetching->helper, "evidence.remove", args, ASK_LIMIT_US, NULL, NULL, NULL, info);
+        helper_request(fetching->helper, "lease.release", lease_args(fetching), ASK_LIMIT_US, NULL, NULL, NULL, NULL);
+    }
+    hang_up(fetching);
+    return err;
+}
+
+/* --- which hosts -------------------------------------------------------------------------------------------------- */
 
 struct host_names {
     char **items;
@@ -259,5 +276,27 @@ enum err evidence_fetch(const struct evidence_fetch *fetch, struct err_info *inf
         free(*name);
     vec_free(&names);
     fleet_free(fleet);
+    return err;
+}
+
+enum err evidence_drop(const char *fleet_dir, const char *state_dir, const char *name, struct err_info *info)
+{
+    struct evidence_report report = {0};
+    struct fleet *fleet = NULL;
+    char *directory = evidence_directory(state_dir, name);
+    enum err err = evidence_verify(state_dir, directory, &report, info);
+    if (!err && !report.good)
+        err = err_set(info, ERR_FAILED,
+            "%s does not verify here: the copy on its host is kept (`dogwatch evidence verify %s`)", name, name);
+    struct evidence_fetch fetch = {.fleet_dir = fleet_dir, .state_dir = state_dir, .site = report.site};
+    struct fetching fetching = {.fetch = &fetch, .host = report.host};
+    name_lease(state_dir, fetching.lease_job);
+    if (!err)
+        err = load_fleet(&fetch, &fleet, info);
+    if (!err)
+        err = remove_there(fleet, &fetching, report.job, info);
+    fleet_free(fleet);
+    evidence_report_free(&report);
+    free(directory);
     return err;
 }

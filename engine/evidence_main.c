@@ -33,8 +33,7 @@ static void print_json(json_t *value)
     json_decref(value);
 }
 
-/* --- list
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- list --------------------------------------------------------------------------------------------------------- */
 
 static void print_entries_json(const struct evidence_entries *entries)
 {
@@ -85,8 +84,7 @@ static enum err run_list(const struct cli *cli, const char *state_dir, bool json
     return err;
 }
 
-/* --- show
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- show --------------------------------------------------------------------------------------------------------- */
 
 static void print_left_out(const json_t *stage)
 {
@@ -162,8 +160,7 @@ static enum err run_show(const struct cli *cli, const char *state_dir, bool json
     return err;
 }
 
-/* --- verify
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- verify ------------------------------------------------------------------------------------------------------- */
 
 static const char *const pinned_words[] = {[HOST_KEY_TRUSTED] = "trusted",
     [HOST_KEY_UNKNOWN] = "unknown",
@@ -285,11 +282,20 @@ static enum err run_verify(const struct cli *cli, const char *state_dir, bool js
     return err;
 }
 
-/* --- pull and remove
- * ----------------------------------------------------------------------------------------------------- */
+/* --- pull and remove ---------------------------------------------------------------------------------------------- */
 
 static const char *given_host, *given_job;
-static bool given_yes;
+static bool given_yes, given_on_host;
+
+/* What a host or the disk made fail is 1, what was asked wrongly 2. */
+static enum err end_remote(enum err err, int *status, const struct err_info *info)
+{
+    if (!err || err == ERR_INVALID || err == ERR_NOT_FOUND)
+        return err;
+    cli_fail(info);
+    *status = 1;
+    return ERR_OK;
+}
 
 static enum err run_pull(const struct cli *cli, const char *state_dir, bool json, int *status, struct err_info *info)
 {
@@ -301,33 +307,34 @@ static enum err run_pull(const struct cli *cli, const char *state_dir, bool json
         .json = json};
     if (!name_is_valid(fetch.site))
         return err_set(info, ERR_INVALID, "\"%.80s\" is no name of a site", fetch.site);
-    enum err err = evidence_fetch(&fetch, info);
-    if (err && err != ERR_INVALID && err != ERR_NOT_FOUND) {
-        cli_fail(info);
-        *status = 1;
-        return ERR_OK;
-    }
-    return err;
+    return end_remote(evidence_fetch(&fetch, info), status, info);
+}
+
+static enum err remove_here(const char *state_dir, const char *name, struct err_info *info)
+{
+    char who[80];
+    const struct passwd *person = getpwuid(getuid());
+    str_format(who, sizeof who, "%s (%lu)", person ? person->pw_name : "?", (unsigned long)getuid());
+    return evidence_remove(state_dir, name, who, info);
 }
 
 static enum err run_remove(const struct cli *cli, const char *state_dir, bool json, int *status, struct err_info *info)
 {
-    (void)json, (void)status;
-    char who[80];
-    const struct passwd *person = getpwuid(getuid());
+    (void)json;
+    const char *name = cli->words[0], *where = given_on_host ? "on its host" : "here";
+    if (!evidence_name_is_valid(name))
+        return err_set(info, ERR_INVALID, "\"%.80s\" is no name of `dogwatch evidence list`", name);
     if (!given_yes)
-        return err_set(info, ERR_INVALID,
-            "removing evidence cannot be undone: `dogwatch evidence remove %.80s --yes` where that is meant",
-            cli->words[0]);
-    str_format(who, sizeof who, "%s (%lu)", person ? person->pw_name : "?", (unsigned long)getuid());
-    enum err err = evidence_remove(state_dir, cli->words[0], who, info);
+        return err_set(info, ERR_INVALID, "removing evidence cannot be undone: add --yes where %s is to be removed %s",
+            name, where);
+    enum err err =
+        given_on_host ? evidence_drop(cli->fleet_dir, state_dir, name, info) : remove_here(state_dir, name, info);
     if (!err)
-        printf("%s is removed\n", cli->words[0]);
-    return err;
+        printf("%s is removed %s\n", name, where);
+    return end_remote(err, status, info);
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 struct evidence_verb {
     const char *name, *usage, *summary;
@@ -347,8 +354,10 @@ static const struct evidence_verb verbs[] = {
     {"pull", "dogwatch evidence pull SITE [--host HOST] [--job JOB] [--json]",
         "Fetch what hosts still keep of a site. Where it was broken off it goes on with what is missing.", 1, 1,
         run_pull},
-    {"remove", "dogwatch evidence remove NAME --yes", "Remove it from here; evidence/removed.log says who did so.", 1,
-        1, run_remove},
+    {"remove", "dogwatch evidence remove NAME --yes [--on-host]",
+        "Remove it from here; evidence/removed.log says who did so. With --on-host the copy on its host instead, once "
+        "ours was verified.",
+        1, 1, run_remove},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
 
@@ -367,7 +376,8 @@ static int run_verb(const struct evidence_verb *verb, int argc, char **argv)
                             of_pull[] = {{"host", "HOST", "on this host only", &given_host, NULL},
                                 {"job", "JOB", "of this job only", &given_job, NULL},
                                 {"json", NULL, "as JSON", NULL, &json}, {0}},
-                            of_remove[] = {{"yes", NULL, "do it", NULL, &given_yes}, {0}};
+                            of_remove[] = {{"yes", NULL, "do it", NULL, &given_yes},
+                                {"on-host", NULL, "the copy on its host, not ours", NULL, &given_on_host}, {0}};
     struct cli cli = {.usage = verb->usage,
         .summary = verb->summary,
         .options = verb->run == run_pull     ? of_pull

@@ -19,4 +19,7 @@ struct evidence_fetch {
 };
 enum err evidence_fetch(const struct evidence_fetch *fetch, struct err_info *info);
 
+/* Remove the copy that is still on its host, once ours was verified: ERR_FAILED where it is not good. */
+enum err evidence_drop(const char *fleet_dir, const char *state_dir, const char *name, struct err_info *info);
+
 #endif

@@ -29,9 +29,7 @@ static char *key_path, *other_path; /* private keys of the host and of somebody 
 static struct host_key host_key, other_key;
 static struct err_info info;
 
-/* --- a host's evidence
- * ------------------------------------------------------------------------------------------------
- */
+/* --- a host's evidence -------------------------------------------------------------------------------------------- */
 
 struct file {
     const char *name, *text;
@@ -182,9 +180,7 @@ static void make_tar(const struct mischief *mischief, char **bytes, size_t *leng
     buf_free(&signature);
 }
 
-/* --- fetching
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- fetching ----------------------------------------------------------------------------------------------------- */
 
 struct wire {
     const char *bytes;
@@ -245,9 +241,7 @@ static bool exists(const char *path)
     return is;
 }
 
-/* --- verifying
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- verifying ---------------------------------------------------------------------------------------------------- */
 
 static struct evidence_report report;
 
@@ -294,9 +288,7 @@ static void assert_bad(const char *words)
         fail_msg("\"%s\" is not \"%s\"", report.words, words);
 }
 
-/* --- tests: all is well
- * -------------------------------------------------------------------------------------------------
- */
+/* --- tests: all is well ------------------------------------------------------------------------------------------- */
 
 static void test_what_came_whole_verifies_and_says_who_signed(void **state)
 {
@@ -338,9 +330,7 @@ static void test_a_copy_elsewhere_verifies_as_well(void **state)
     free(to);
 }
 
-/* --- tests: changed afterwards
- * ------------------------------------------------------------------------------------------
- */
+/* --- tests: changed afterwards ------------------------------------------------------------------------------------ */
 
 static void test_one_changed_byte_is_found(void **state)
 {
@@ -478,9 +468,7 @@ static void test_a_signature_counts_for_its_own_purpose_alone(void **state)
     buf_free(&signature);
 }
 
-/* --- tests: what a hostile host sends
- * ---------------------------------------------------------------------------------
- */
+/* --- tests: what a hostile host sends ----------------------------------------------------------------------------- */
 
 static void assert_refused(const struct mischief *mischief, enum err expected, const char *words)
 {
@@ -551,9 +539,7 @@ static void test_what_is_no_archive_is_refused(void **state)
     }
 }
 
-/* --- tests: broken off
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- tests: broken off -------------------------------------------------------------------------------------------- */
 
 static void test_what_was_broken_off_goes_on_with_what_is_missing(void **state)
 {
@@ -598,9 +584,7 @@ static void test_another_evidence_than_fetching_began_with_is_not_mixed_in(void 
     assert_int_equal(fetch(&(struct mischief){0}), ERR_OK);
 }
 
-/* --- tests: what is here
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- tests: what is here ------------------------------------------------------------------------------------------ */
 
 static void test_the_list_says_what_is_whole_and_what_is_not(void **state)
 {
