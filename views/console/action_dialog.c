@@ -124,10 +124,10 @@ static void list_objects(const struct action_dialog *asked, char *out, size_t si
 
 static void set_title(struct action_dialog *asked)
 {
-    char objects[KEY_SIZE];
-    name_objects(asked, objects, sizeof objects);
-    str_format(asked->title, sizeof asked->title, "%s %s%s%s", asked->action->title, objects,
-        asked->to[0] ? " to " : "", asked->to);
+    char objects[KEY_SIZE + 16];
+    tell_objects(asked, objects, sizeof objects);
+    const char *where = !asked->to[0] ? "" : (asked->action->takes & TAKES_COPY) ? " on " : " to ";
+    str_format(asked->title, sizeof asked->title, "%s %s%s%s", asked->action->title, objects, where, asked->to);
 }
 
 /* --- the question --- */
