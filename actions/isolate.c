@@ -336,13 +336,10 @@ static void add_isolation(const struct plan_request *request, const struct site_
         add_room(request, plan, places->hosts[i], amount.memory + amount.volumes);
         warn_isolation(site, plan, &amount);
     }
-    struct plan_proxies late = proxies_late(proxies);
-    proxies_add_leases(plan, &late);
-    proxies_add_notice(plan, &late);
-    proxies_add_releases(plan, &late);
     proxies_add_releases(plan, proxies);
     for (size_t i = 0; i < places->count; i++)
         subject_add_release(plan, places->hosts[i]);
+    proxies_add_late_notice(plan, proxies);
 }
 
 enum err isolate_plan(const struct plan_request *request, struct plan *plan, struct err_info *info)

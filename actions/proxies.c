@@ -95,14 +95,6 @@ static struct host_answer *list_proxies(const struct plan_request *request, size
     return answers;
 }
 
-struct plan_proxies proxies_late(const struct plan_proxies *proxies)
-{
-    struct plan_proxies late = *proxies;
-    late.items.items = proxies->late.items;
-    late.items.count = proxies->late.count;
-    return late;
-}
-
 static int by_name(const void *a, const void *b)
 {
     const struct plan_proxy *left = a, *right = b;
@@ -267,6 +259,16 @@ void proxies_add_notice(struct plan *plan, const struct plan_proxies *proxies)
     vec_each (&proxies->items, const struct plan_proxy, proxy)
         plan_add_step(plan, &step_notice, proxy->host, with_domains(proxies), "show its pages again",
             "show the notice page (503, Retry-After) to visitors of %s", proxies->site);
+}
+
+void proxies_add_late_notice(struct plan *plan, const struct plan_proxies *proxies)
+{
+    vec_each (&proxies->late, const struct plan_proxy, proxy) {
+        json_t *parameters = with_domains(proxies);
+        json_put_bool(parameters, "late", true);
+        plan_add_step(plan, &step_notice, proxy->host, parameters, NULL,
+            "it has not answered yet: as soon as it does, show the notice page to visitors of %s", proxies->site);
+    }
 }
 
 void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies)

@@ -39,10 +39,6 @@ enum proxies_need {
 enum err proxies_find(const struct plan_request *request, struct plan *plan, const char *site, enum proxies_need need,
     const char *otherwise, struct plan_proxies *out, struct err_info *info);
 
-/* The late ones, for steps at the end of a plan: whether they know the site shows when they are asked. Borrowed: not to
- * be freed, and gone with `proxies`. */
-struct plan_proxies proxies_late(const struct plan_proxies *proxies);
-
 bool proxies_can_hold(const struct plan_proxies *proxies); /* all of them, and there is one */
 
 /* Warnings about a cut of plan->cut_us: proxies that cannot hold, or not for so long. To be called when it is known. */
@@ -56,7 +52,9 @@ void proxies_add_drain(struct plan *plan, const struct plan_proxies *proxies, in
 void proxies_add_route(struct plan *plan, const struct plan_proxies *proxies, const char *to, int64_t port);
 void proxies_add_unhold(struct plan *plan, const struct plan_proxies *proxies);
 void proxies_add_notice(struct plan *plan, const struct plan_proxies *proxies); /* visitors see the notice page */
-void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies);   /* visitors see the site again */
+/* The same for the late ones, leases included: whether they know the site shows when they are asked. */
+void proxies_add_late_notice(struct plan *plan, const struct plan_proxies *proxies);
+void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies); /* visitors see the site again */
 void proxies_add_releases(struct plan *plan, const struct plan_proxies *proxies);
 
 /* The parameters of a lease step: who the holder is. A new reference. */

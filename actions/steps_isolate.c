@@ -8,6 +8,7 @@
 
 #include "actions/evidence.h"
 #include "actions/job_run.h"
+#include "actions/step_line.h"
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/mem.h"
@@ -17,8 +18,6 @@
 #define UNCONTAIN_TIMEOUT_US (180 * USEC_PER_SEC)
 #define COLLECT_TIMEOUT_US (6 * 3600 * USEC_PER_SEC) /* of one stage; the link tells earlier when a host is gone */
 #define LEFT_OUT_SHOWN 4
-#define DIAL_TIMEOUT_US (20 * USEC_PER_SEC)
-#define PULL_IDLE_S 600
 #define PULL_TRIES 4
 #define PULL_EVERY_US (5 * USEC_PER_SEC)
 #define PING_EVERY_US (20 * USEC_PER_SEC)
@@ -128,41 +127,13 @@ const struct step_kind step_evidence = {.name = "evidence", .again = true, .run 
 
 /* --- off the host ------------------------------------------------------------------------------------------------- */
 
-/* A connection of its own: the job's is free meanwhile to renew the lease. */
+/* Over a connection of its own: the job's is free meanwhile to renew the lease. */
 struct pull {
     struct step_context *context;
     const struct plan_step *step;
-    struct target *target;
-    struct connection *connection;
-    struct helper *helper;
+    struct step_line line;
     int64_t pinged_mono_us;
 };
-
-static void hang_up(struct pull *pull)
-{
-    helper_free(pull->helper);
-    connection_free(pull->connection);
-    target_free(pull->target);
-    pull->helper = NULL;
-    pull->connection = NULL;
-    pull->target = NULL;
-}
-
-static enum err dial(struct pull *pull, struct err_info *info)
-{
-    const struct jobs_config *config = step_config(pull->context);
-    const struct fleet *fleet = config->fleet_hold(config->fleet_owner);
-    const struct host_def *def = fleet_host(fleet, pull->step->host);
-    enum err err = def ? target_for_engine(fleet, def, config->state_dir, "operator", &pull->target, info)
-                       : err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files any more", pull->step->host);
-    config->fleet_release(config->fleet_owner, fleet);
-    if (!err)
-        err = remote_dial(
-            target_address(pull->target), DIAL_TIMEOUT_US, pull->context->leave_fd, &pull->connection, info);
-    if (!err)
-        err = helper_open(pull->connection, "operator", PULL_IDLE_S, DIAL_TIMEOUT_US, &pull->helper, info);
-    return err;
-}
 
 /* The lease is renewed with whatever is asked over the job's own connection. */
 static bool show_pull(void *owner, int64_t done_bytes, int64_t total_bytes)
@@ -178,18 +149,18 @@ static bool show_pull(void *owner, int64_t done_bytes, int64_t total_bytes)
 
 static enum err pull_once(struct pull *pull, struct evidence_outcome *result, struct err_info *info)
 {
-    enum err err = dial(pull, info);
+    enum err err = step_line_open(pull->context, pull->step->host, &pull->line, info);
     if (!err) {
         const struct evidence_request request = {.state_dir = step_config(pull->context)->state_dir,
             .host = pull->step->host,
             .site = step_site(pull->context),
             .job = step_job_word(pull->context),
-            .key = connection_host_key(pull->connection),
+            .key = connection_host_key(pull->line.connection),
             .progress = show_pull,
             .owner = pull};
-        err = evidence_pull(&request, pull->connection, pull->helper, result, info);
+        err = evidence_pull(&request, pull->line.connection, pull->line.helper, result, info);
     }
-    hang_up(pull);
+    step_line_close(&pull->line);
     return err;
 }
 

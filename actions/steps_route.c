@@ -1,7 +1,7 @@
 /* Steps at a proxy: let requests wait and go on, let those under way end, lead a site elsewhere, show the notice page
  * and the site's own again. Each is one conversation with the helper of the proxy (docs/protocol.md "Verbs of a
  * proxy"), harmless to run twice. Parameters: "domains", and what each kind names. Runs in the job's thread. */
-#include "actions/step.h"
+#include "actions/step_line.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -247,9 +247,27 @@ static enum err turn_notice(
     return err;
 }
 
+/* A proxy that said nothing while the plan was made: nothing waits for it longer than a minute, and its lease is taken
+ * and given back here. */
+static enum err notice_late(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    enum err err = step_line_reach(context, step->host, info);
+    if (!err)
+        err = step_take_lease(context, step->host, info);
+    if (err)
+        return err;
+    err = turn_notice(context, step, true, outcome, info);
+    step_give_lease(context, step->host, NULL); /* it ends by itself as well */
+    return err;
+}
+
 static enum err notice_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
+    bool late = false;
+    if (json_get_bool(step->parameters, "late", &late) && late)
+        return notice_late(context, step, outcome, info);
     return turn_notice(context, step, true, outcome, info);
 }
 

@@ -70,8 +70,7 @@ static void a_silent_proxy_keeps_nothing_waiting_and_is_late(void **state)
     assert_int_equal(proxies.items.count, 0);
     assert_int_equal(proxies.late.count, 1);
     assert_int_equal(all->plan.warnings.count, 0);
-    struct plan_proxies late = proxies_late(&proxies);
-    proxies_add_notice(&all->plan, &late);
+    proxies_add_late_notice(&all->plan, &proxies);
     assert_int_equal(all->plan.steps.count, 1);
     assert_string_equal(all->plan.steps.items[0].host, "gate");
     plan_proxies_free(&proxies);
