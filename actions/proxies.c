@@ -266,6 +266,7 @@ void proxies_add_late_notice(struct plan *plan, const struct plan_proxies *proxi
     vec_each (&proxies->late, const struct plan_proxy, proxy) {
         json_t *parameters = with_domains(proxies);
         json_put_bool(parameters, "late", true);
+        json_put_bool(parameters, "optional", true);
         plan_add_step(plan, &step_notice, proxy->host, parameters, NULL,
             "it has not answered yet: as soon as it does, show the notice page to visitors of %s", proxies->site);
     }

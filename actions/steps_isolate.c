@@ -103,11 +103,15 @@ static int64_t sum_bytes(const json_t *files)
 static enum err evidence_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    json_t *args = json_object(), *answer = NULL;
+    json_t *answer = NULL;
     char size[FORMAT_SIZE], took[FORMAT_SIZE];
     int64_t took_ms = 0, bytes, count;
+    enum err err = step_line_reach(context, step->host, info);
+    if (err)
+        return err;
+    json_t *args = json_object();
     json_put_text(args, "what", json_get_text(step->parameters, "what"));
-    enum err err = step_request_long(context, step->host, "evidence.collect", args, COLLECT_TIMEOUT_US, &answer, info);
+    err = step_request_long(context, step->host, "evidence.collect", args, COLLECT_TIMEOUT_US, &answer, info);
     if (err)
         return err;
     const json_t *files = json_object_get(answer, "files");

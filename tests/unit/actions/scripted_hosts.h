@@ -425,17 +425,22 @@ static inline bool scripted_has_ended(struct scripted *all)
     return all->record.state != JOB_PLANNED && all->record.state != JOB_RUNNING;
 }
 
-/* With what the store knew before: a collector is behind. */
-static inline void scripted_run_at_once(struct scripted *all, const char *action)
+static inline void scripted_wait(struct scripted *all)
 {
-    assert_good(jobs_run(all->jobs, action, "example.org", NULL, NULL, "anna", 1000, "a test", &all->job, &all->info),
-        &all->info);
     int64_t until_us = clock_mono_us() + SCRIPT_PATIENCE_US;
     while (!scripted_has_ended(all)) {
         if (clock_mono_us() > until_us)
             fail_msg("the job does not end: %s", all->record.message);
         usleep(2000);
     }
+}
+
+/* With what the store knew before: a collector is behind. */
+static inline void scripted_run_at_once(struct scripted *all, const char *action)
+{
+    assert_good(jobs_run(all->jobs, action, "example.org", NULL, NULL, "anna", 1000, "a test", &all->job, &all->info),
+        &all->info);
+    scripted_wait(all);
 }
 
 static inline void scripted_run(struct scripted *all, const char *action)

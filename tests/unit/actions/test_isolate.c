@@ -33,6 +33,23 @@ static void a_silent_proxy_gets_its_notice_page_at_the_end(void **state)
     scripted_free(all);
 }
 
+static void a_late_proxy_shows_the_notice_page_once_it_answers(void **state)
+{
+    (void)state;
+    struct scripted *all = scripted_new();
+    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_SILENT);
+    scripted_collect(all);
+    assert_good(
+        jobs_run(all->jobs, "isolate", "example.org", NULL, NULL, "anna", 1000, "a test", &all->job, &all->info),
+        &all->info);
+    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_FINE);
+    scripted_wait(all);
+    scripted_expect(all, JOB_FAILED, "dogwatch evidence pull"); /* nothing else is behind */
+    assert_null(strstr(all->record.message, "notice"));
+    assert_true(all->hosts[GATE].notice);
+    scripted_free(all);
+}
+
 static void evidence_is_taken_in_the_order_of_its_volatility(void **state)
 {
     (void)state;
@@ -160,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(containment_comes_with_nothing_before_it_but_the_lease),
         cmocka_unit_test(a_silent_proxy_gets_its_notice_page_at_the_end),
+        cmocka_unit_test(a_late_proxy_shows_the_notice_page_once_it_answers),
         cmocka_unit_test(evidence_is_taken_in_the_order_of_its_volatility),
         cmocka_unit_test(a_stage_that_fails_stops_none_of_the_others),
         cmocka_unit_test(evidence_that_stays_on_the_host_is_said_with_the_way_to_get_it),
