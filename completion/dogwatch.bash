@@ -23,15 +23,9 @@ _dogwatch_actions() {
     dogwatch help 2>/dev/null | awk '/^actions:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'
 }
 
-_dogwatch_evidence() { # the names of what was fetched
-    local state
-    _dogwatch_state
-    dogwatch evidence list --json "${state[@]}" 2>/dev/null | grep -oE '"name": ?"[^"]*"' | cut -d'"' -f4
-}
-
 _dogwatch() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local commands="console log jobs job undo cancel site evidence host check evidence audit engine help --wallboard --report --version"
+    local commands="console log jobs job undo cancel site evidence host check audit engine help --wallboard --report --version"
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --fleet | --state) i=$((i + 1)) ;;
@@ -73,11 +67,6 @@ _dogwatch() {
             ;;
         esac
         ;;
-    evidence)
-        words="list show verify pull remove"
-        [[ $before == pull ]] && words=$(_dogwatch_names sites site)
-        [[ $before == show || $before == verify || $before == remove ]] && words=$(_dogwatch_evidence)
-        ;;
     audit) words=verify ;;
     job) words=$(_dogwatch_names jobs job) ;;
     undo) words=$(_dogwatch_names jobs job state=done) ;;
@@ -87,7 +76,7 @@ _dogwatch() {
     esac
     if [[ $word == -* && -n $command ]]; then
         local verb=()
-        [[ $command == host || $command == site || $command == evidence || $command == evidence ]] && verb=("${COMP_WORDS[i + 1]}")
+        [[ $command == host || $command == site || $command == evidence ]] && verb=("${COMP_WORDS[i + 1]}")
         words=$(dogwatch "$command" "${verb[@]}" --help 2>/dev/null | grep -oE -- '^ +--[a-z-]+' | tr -d ' ')
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
