@@ -13,6 +13,8 @@
 
 #include "base/mem.h"
 #include "host/containers/inspect.h"
+#include "host/definition/bind.h"
+#include "host/definition/made.h"
 #include "host/inventory.h"
 #include "host/site/record.h"
 #include "host/transfer/btrfs.h"
@@ -20,8 +22,6 @@
 
 #define RECORD "transfer"
 #define MADE_MODE 0755
-
-static const char *const allowed_roots[] = {"/srv/", "/var/www/", "/home/", "/opt/", "/var/lib/dogwatch/volumes/"};
 
 int place_open(const char *path, struct err_info *info)
 {
@@ -227,18 +227,17 @@ static enum err make_bind(const char *path, struct err_info *info)
     return result;
 }
 
+/* One that was missing is noted: the job that made it may take it away again (site.remove). */
 static enum err make_bind_target(struct transfer *transfer, struct err_info *info)
 {
     char path[HOST_PATH_SIZE];
-    for (size_t i = 0; i < sizeof allowed_roots / sizeof *allowed_roots; i++) {
-        if (!str_starts(transfer->path, allowed_roots[i]))
-            continue;
-        str_copy(transfer->path, sizeof transfer->path, host_path(path, sizeof path, transfer->path));
-        return make_bind(transfer->path, info);
-    }
-    return err_set(info, ERR_DENIED,
-        "%s cannot be written here: only what lies below /srv, /var/www, /home, /opt or /var/lib/dogwatch/volumes",
-        transfer->path);
+    if (!bind_is_allowed(transfer->path))
+        return err_set(info, ERR_DENIED, "%s cannot be written here: only what lies below " BIND_ROOTS, transfer->path);
+    enum err result = ERR_OK;
+    if (bind_check(transfer->path, NULL) == ERR_NOT_FOUND)
+        result = made_note(transfer->site, transfer->job, "directories", transfer->path, info);
+    str_copy(transfer->path, sizeof transfer->path, host_path(path, sizeof path, transfer->path));
+    return result == ERR_OK ? make_bind(transfer->path, info) : result;
 }
 
 /* *labelled: it says itself that it is the site's. */

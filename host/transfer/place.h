@@ -14,7 +14,7 @@ enum err place_find_source(struct transfer *transfer, struct err_info *info);
 
 /* Fill transfer->path where it is to be written; made where it is missing. ERR_DENIED where the volume is another
  * site's, or holds what nobody can account for, or a bind mount's directory is outside of what may be written:
- * /srv, /var/www, /home, /opt, /var/lib/dogwatch/volumes. */
+ * those of host/definition/bind.h. */
 enum err place_make_target(struct transfer *transfer, struct err_info *info);
 
 /* The directory beside a volume's in which a transfer keeps its snapshots, and in which they arrive; remembered, so

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "host/definition/made.h"
 #include "host/path.h"
 #include "host/ticket.h"
 #include "host/transfer/grant.h"
@@ -304,11 +305,15 @@ static void test_a_bind_mount_goes_only_where_sites_may_be(void **state)
 {
     (void)state;
     char path[TREE_PATH_SIZE];
-    static const char *const bad[] = {"/etc/cron.d", "/srv", "/root/.ssh", "/var/lib/dogwatch", "/usr/lib", "/srvx/a"};
+    static const char *const bad[] = {"/etc/cron.d", "/srv", "/root/.ssh", "/var/lib/dogwatch", "/usr/lib", "/srvx/a",
+        "/home/anna", "/home/anna/.ssh"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(make_bind(bad[i]), ERR_DENIED);
     assert_int_equal(make_bind("/srv/a.org/www"), ERR_OK);
     assert_int_equal(access(tree_path(&tree, path, "/srv/a.org/www"), F_OK), 0);
+    json_t *made = made_list("a.org", "7", "directories"); /* what its job may take away again */
+    assert_int_equal(json_array_size(made), 1);
+    json_decref(made);
 }
 
 static void test_a_link_on_the_way_is_not_followed(void **state)
