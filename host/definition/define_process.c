@@ -134,14 +134,28 @@ static bool was_asked_for(const struct source *source, const char *name)
     return false;
 }
 
-/* podman shows what it adds to every container as if it had been asked for. */
+static bool image_names(const struct source *source, const char *name)
+{
+    const json_t *usual = json_object_get(source->image, "Env");
+    size_t length = strlen(name);
+    for (size_t i = 0; i < json_array_size(usual); i++) {
+        const char *pair = json_string_value(json_array_get(usual, i));
+        if (pair && strncmp(pair, name, length) == 0 && pair[length] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* podman shows what it adds to every container as if it had been asked for. Where it is not known what was asked for, a
+ * home is kept: it is the one that podman would find. */
 static bool is_podmans_own(const struct source *source, const char *name, const char *value)
 {
     static const struct {
         const char *name, *value; /* NULL: any */
     } added[] = {{"container", NULL}, {"TERM", "xterm"}, {"HOME", NULL}, {"HOSTNAME", NULL},
         {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};
-    if (source->kind != RUNTIME_PODMAN)
+    bool is_unknown_home = !source->command && strcmp(name, "HOME") == 0;
+    if (source->kind != RUNTIME_PODMAN || image_names(source, name) || is_unknown_home)
         return false;
     for (size_t i = 0; i < sizeof added / sizeof *added; i++)
         if (strcmp(added[i].name, name) == 0 && (!added[i].value || strcmp(added[i].value, value) == 0))

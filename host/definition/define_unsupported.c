@@ -128,6 +128,12 @@ static void refuse_podman(struct source *source)
         {"--passwd-entry", "it has a password entry of its own"},
         {"--chrootdirs", "it has directories of its own for chroot"}};
     const char *pod = json_get_text(source->description, "Pod"), *root = json_get_text(source->description, "Rootfs");
+    const char *unit = json_get_text(json_object_get(source->config, "Labels"), "PODMAN_SYSTEMD_UNIT");
+    const char *on_failure = json_get_text(source->config, "HealthcheckOnFailureAction");
+    if (unit && *unit)
+        define_refuse(source->entry, "the systemd unit %.100s of this host starts it", unit);
+    if (on_failure && *on_failure && strcmp(on_failure, "none") != 0)
+        define_refuse(source->entry, "podman acts when its health check fails (%s)", on_failure);
     if (pod && *pod)
         define_refuse(source->entry, "it belongs to a pod");
     if (root && *root)

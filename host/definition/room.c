@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/vec.h"
 #include "host/containers/runtime.h"
 #include "host/facts.h"
@@ -228,6 +229,8 @@ enum err verb_host_room(
 {
     (void)session, (void)request_id;
     const char *site = json_get_text(args, "site");
+    if (site && !name_is_valid(site))
+        return err_set(info, ERR_INVALID, "args.site is no name of a site");
     struct ports *ports = xcalloc(1, sizeof *ports);
     char path[HOST_PATH_SIZE];
     json_t *inventory = inventory_current(), *runtimes = json_array();

@@ -108,6 +108,25 @@ static void test_what_podman_adds_to_every_container_is_not_taken_for_the_sites(
     json_decref(entry);
 }
 
+/* A variable that the image has, too, is podman's own in no case; a home is kept where nobody knows who asked for it.
+ */
+static void test_what_podman_might_have_added_is_kept_where_in_doubt(void **state)
+{
+    (void)state;
+    json_t *both = fixture(RUNNING), *config = json_object_get(json_object_get(both, "container"), "Config");
+    json_object_set_new(config, "Env",
+        parsed("[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\",\"HOME=/var/www\"]"));
+    json_t *entry = define(RUNTIME_PODMAN, both);
+    assert_member(entry, "env", "{\"PATH\":\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"}");
+    json_decref(entry);
+    json_object_del(config, "CreateCommand"); /* made by way of podman's socket */
+    json_object_set_new(config, "Env", parsed("[\"TERM=xterm\",\"HOME=/var/www\"]"));
+    entry = define(RUNTIME_PODMAN, both);
+    assert_member(entry, "env", "{\"HOME\":\"/var/www\"}");
+    json_decref(entry);
+    json_decref(both);
+}
+
 /* The same command line was given to both engines: what differs is what the engines do differently by themselves. */
 static void test_both_engines_give_the_same_definition(void **state)
 {
@@ -203,6 +222,8 @@ static void test_what_cannot_be_carried_is_said(void **state)
         {"HostConfig", "PortBindings", "{\"80/tcp\":[{\"HostIp\":\"192.0.2.7\",\"HostPort\":\"80\"}]}", "192.0.2.7"},
         {"Config", "Secrets", "[{\"Name\":\"password\"}]", "secrets"},
         {"Config", "SystemdMode", "true", "systemd"},
+        {"Config", "HealthcheckOnFailureAction", "\"kill\"", "health check"},
+        {"Config", "Labels", "{\"PODMAN_SYSTEMD_UNIT\":\"web.service\"}", "web.service"},
         {"", "Pod", "\"123\"", "pod"},
         {"", "Rootfs", "\"/srv/root\"", "directory instead of an image"},
         {"", "BoundingCaps", "[\"CAP_SYS_ADMIN\"]", "SYS_ADMIN"},
@@ -565,6 +586,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_podmans_words_become_a_definition),
         cmocka_unit_test(test_what_podman_adds_to_every_container_is_not_taken_for_the_sites),
+        cmocka_unit_test(test_what_podman_might_have_added_is_kept_where_in_doubt),
         cmocka_unit_test(test_both_engines_give_the_same_definition),
         cmocka_unit_test(test_a_difference_is_named),
         cmocka_unit_test(test_an_entrypoint_is_taken_apart_as_it_was_given),
