@@ -208,6 +208,27 @@ static void take_result(struct transfer *transfer, const json_t *answer)
     json_get_i64(answer, "files", &transfer->files);
 }
 
+/* Asked once in a job: a connection that is swallowed on its way costs its whole time limit. */
+static enum err check_way(const struct transfer *transfer, const json_t *to, struct err_info *info)
+{
+    json_t *args = json_object(), *answer = NULL;
+    bool reachable = false;
+    if (step_recall(transfer->context, "reachable"))
+        return ERR_OK;
+    json_object_set(args, "to", (json_t *)to);
+    enum err err = step_request(
+        transfer->context, text_of(transfer->step, "from"), "transfer.check", args, ASK_TIMEOUT_US, &answer, info);
+    json_get_bool(answer, "reachable", &reachable);
+    const char *why = json_get_text(answer, "why");
+    if (!err && reachable)
+        err = step_remember(transfer->context, "reachable", json_true(), info);
+    else if (!err)
+        err = err_set(info, ERR_UNREACHABLE, "%s does not reach %s%s%s", text_of(transfer->step, "from"),
+            text_of(transfer->step, "to"), why ? ": " : "", why ? why : "");
+    json_decref(answer);
+    return err;
+}
+
 /* ERR_UNREACHABLE: the source does not get as far as the target. */
 static enum err send_direct(struct transfer *transfer, struct err_info *info)
 {
@@ -218,15 +239,16 @@ static enum err send_direct(struct transfer *transfer, struct err_info *info)
         return err;
     json_t *args = send_args(transfer, grant);
     json_t *to = target_address_of(transfer->context, text_of(transfer->step, "to"), grant, info);
-    if (to) {
-        json_object_set_new(args, "to", to);
+    err = to ? check_way(transfer, to, info) : ERR_UNREACHABLE;
+    if (!err) {
+        json_object_set(args, "to", to);
         err = step_request_long(transfer->context, from, "transfer.send", args, COPY_TIMEOUT_US, &answer, info);
     } else {
         json_decref(args);
-        err = ERR_UNREACHABLE;
     }
     if (!err)
         take_result(transfer, answer);
+    json_decref(to);
     json_decref(answer);
     json_decref(grant);
     return err;

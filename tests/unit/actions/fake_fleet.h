@@ -245,6 +245,12 @@ static inline json_t *verb_key(struct fake_fleet *fleet, int number, const json_
     return json_pack("{s:s}", "public_key", "ssh-ed25519 AAAA");
 }
 
+static inline json_t *verb_check(struct fake_fleet *fleet, int number, const json_t *args)
+{
+    (void)fleet, (void)number, (void)args;
+    return json_pack("{s:b}", "reachable", 1);
+}
+
 static inline json_t *verb_open(struct fake_fleet *fleet, int number, const json_t *args)
 {
     (void)args;
@@ -344,6 +350,7 @@ static const struct {
     {"site.stop", true, verb_stop},
     {"image.find", true, verb_find_image},
     {"transfer.key", true, verb_key},
+    {"transfer.check", true, verb_check},
     {"transfer.open", true, verb_open},
     {"transfer.send", true, verb_send},
     {"transfer.close", true, verb_nothing},
