@@ -128,6 +128,22 @@ bool present_is_contested(struct present_site *site, int64_t now_us)
     return active > 1 && (all_said_so || site->last_known == SITE_CONFLICT);
 }
 
+void present_active_hosts(const struct present_site *site, char *out, size_t out_size)
+{
+    size_t left = 0, length = 0;
+    vec_each (&site->hosts, struct present_host *, host)
+        left += is_active_there(site, *host);
+    out[0] = '\0';
+    vec_each (&site->hosts, struct present_host *, host) {
+        if (!is_active_there(site, *host))
+            continue;
+        str_format(
+            out + length, out_size - length, "%s%s", length ? left > 1 ? ", " : " and " : "", (*host)->state.name);
+        length = strlen(out);
+        left--;
+    }
+}
+
 void present_put_marks(struct present_site *site)
 {
     struct site_state *state = &site->state;

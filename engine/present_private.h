@@ -70,6 +70,8 @@ void present_choose_place(struct present_site *site);
 bool present_is_place(const struct present_site *site, const struct present_host *host);
 /* Note whether more than one host has it active. True where that is beyond doubt: each has said so since it began. */
 bool present_is_contested(struct present_site *site, int64_t now_us);
+/* "mosh01 and mosh02", "mosh01, mosh02 and mosh03": those that have it active. */
+void present_active_hosts(const struct present_site *site, char *out, size_t out_size);
 /* mark_job, kept_host and the like. */
 void present_put_marks(struct present_site *site);
 

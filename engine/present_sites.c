@@ -285,6 +285,11 @@ static void compare_container(
 static void compare_with_declaration(const struct present_site *site, const char *lost_host, struct drift *drift)
 {
     *drift = (struct drift){0};
+    if (site->state.status == SITE_CONFLICT) {
+        char hosts[REASON_SIZE - 64];
+        present_active_hosts(site, hosts, sizeof hosts);
+        say(drift, false, "runs, or would start at boot, on %s", hosts);
+    }
     if (lost_host)
         say(drift, false, "ran on %s too, which does not answer", lost_host);
     if (!site->declared)

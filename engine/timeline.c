@@ -204,7 +204,9 @@ void timeline_site(const struct present_writer *writer, enum site_status last_kn
         return;
     bool quiet = last_known == SITE_UNKNOWN && (after->status == SITE_RUNNING || after->status == SITE_STOPPED);
     quiet |= after->status == SITE_QUARANTINED; /* the mark tells it */
-    if (after->status != last_known && !quiet) {
+    if (after->status == SITE_CONFLICT && last_known != SITE_CONFLICT)
+        tell(writer, &subject, "site.conflict", now_us, "%s is in conflict: it %s", after->name, after->drift);
+    else if (after->status != last_known && !quiet) {
         char kind[32];
         str_format(kind, sizeof kind, "site.%s", site_status_word(after->status));
         tell(writer, &subject, kind, now_us, "%s is %s%s%s", after->name, site_status_word(after->status),

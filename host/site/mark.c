@@ -102,6 +102,13 @@ static const struct {
     [MARK_KEPT] = {"it lives elsewhere now; `dogwatch undo ", "` calls this copy back", true},
     [MARK_QUARANTINED] = {"`dogwatch release ", "` ends that", false}};
 
+/* The engine's own number of a job, as its commands take it: what is behind the dot. */
+static const char *job_number(const char *job)
+{
+    const char *dot = strrchr(job, '.');
+    return dot && dot[1] && dot[1 + strspn(dot + 1, "0123456789")] == '\0' ? dot + 1 : job;
+}
+
 void mark_say(const char *site, const struct mark *mark, char *out, size_t out_size)
 {
     char since[CLOCK_RFC3339_SIZE];
@@ -109,7 +116,7 @@ void mark_say(const char *site, const struct mark *mark, char *out, size_t out_s
     clock_rfc3339(mark->since_us, 0, since);
     str_format(out, out_size, "%s is marked %s on this host since %s, by job %s%s%s; %s%s%s", site,
         mark_word(mark->what), since[0] ? since : "?", who, mark->peer[0] ? ", with " : "", mark->peer,
-        ways_out[mark->what].before, ways_out[mark->what].of_job ? who : site, ways_out[mark->what].behind);
+        ways_out[mark->what].before, ways_out[mark->what].of_job ? job_number(who) : site, ways_out[mark->what].behind);
 }
 
 static bool is_on_trial(const struct mark *mark, const char *job)

@@ -238,8 +238,10 @@ static void site_running_on_two_hosts_is_a_conflict(void **state)
     bench_report_one(bench, "beta", "shop-web", "shop");
     assert_string_equal(bench_told(bench), "container.started");
     bench_report_one(bench, "alpha", "shop-web", "shop");
+    assert_non_null(strstr(bench->events.items[0].text, "would start at boot, on alpha and beta"));
     assert_string_equal(bench_told(bench), "site.conflict");
     assert_int_equal(bench_get_site(bench, "shop")->status, SITE_CONFLICT);
+    assert_non_null(strstr(bench_get_site(bench, "shop")->drift, "alpha and beta"));
     assert_int_equal(bench_get_site(bench, "shop")->host_count, 2);
 }
 

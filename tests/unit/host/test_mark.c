@@ -50,6 +50,19 @@ static void a_marked_site_is_not_started_and_the_way_out_is_named(void **state)
     assert_not_started("marked incoming", "job 7 is making it here");
 }
 
+static void the_way_out_names_the_job_as_commands_take_it(void **state)
+{
+    (void)state;
+    char text[600];
+    struct mark mark = {.what = MARK_KEPT, .job = "1ec188938d045f43.12"};
+    mark_say("a.org", &mark, text, sizeof text);
+    assert_non_null(strstr(text, "by job 1ec188938d045f43.12;"));
+    assert_non_null(strstr(text, "`dogwatch undo 12`"));
+    str_copy(mark.job, sizeof mark.job, "by.hand");
+    mark_say("a.org", &mark, text, sizeof text);
+    assert_non_null(strstr(text, "`dogwatch undo by.hand`"));
+}
+
 static void a_marked_site_can_be_stopped(void **state)
 {
     (void)state;
@@ -241,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PODMAN(a_marked_site_is_not_started_and_the_way_out_is_named),
+        cmocka_unit_test(the_way_out_names_the_job_as_commands_take_it),
         PODMAN(a_marked_site_can_be_stopped),
         PODMAN(the_mark_is_gone_when_it_is_none_and_the_site_starts_again),
         PODMAN(a_copy_on_trial_is_started_by_its_own_job_in_this_boot_only),
