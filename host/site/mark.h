@@ -77,6 +77,8 @@ enum err mark_check_restore(const char *site, enum site_mark replaced, enum site
  * their labels, and keep docker's from starting by themselves. Again whenever some were made. Nothing where the site
  * bears no mark. */
 enum err mark_cover(const char *site, const json_t *containers, struct err_info *info);
+/* Give docker's containers the restart policies back that stand in this file; those that are gone need none. */
+enum err mark_uncover(const json_t *record, struct err_info *info);
 
 /* What the container's restart policy is when its site bears no mark: `now`, or what stands in the mark. Borrowed from
  * `record`. */
