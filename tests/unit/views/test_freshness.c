@@ -128,6 +128,49 @@ static void each_concern_has_a_symbol_and_a_style_of_its_own(void **state)
         }
 }
 
+static void marks_tell_moving_and_kept_sites_from_stopped_ones(void **state)
+{
+    (void)state;
+    struct freshness freshness = at_interval(10, FLEET_NOW);
+    static const struct {
+        enum site_status status;
+        enum site_mark mark;
+        const char *word;
+        enum concern concern;
+    } cases[] = {
+        {SITE_STOPPED, MARK_STOPPED, "stopped", CONCERN_WARNING},
+        {SITE_STOPPED, MARK_LEAVING, "moving", CONCERN_ACTIVE}, {SITE_STOPPED, MARK_INCOMING, "moving", CONCERN_ACTIVE},
+        {SITE_STOPPED, MARK_KEPT, "kept", CONCERN_CRITICAL},
+        {SITE_QUARANTINED, MARK_QUARANTINED, "quarantined", CONCERN_QUARANTINED},
+        {SITE_CONFLICT, MARK_NONE, "conflict", CONCERN_CONFLICT},
+        {SITE_CONFLICT, MARK_LEAVING, "conflict", CONCERN_CONFLICT}, /* nothing hides a conflict */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct site_state site = fleet_site("s", cases[i].status, "");
+        site.mark = cases[i].mark;
+        assert_string_equal(shown_site(&site, freshness).word, cases[i].word);
+        assert_int_equal(shown_site(&site, freshness).concern, cases[i].concern);
+    }
+}
+
+static void a_container_that_runs_against_its_mark_is_critical(void **state)
+{
+    (void)state;
+    struct freshness freshness = at_interval(10, FLEET_NOW);
+    struct container_state container = fleet_container("a", "c", RUN_EXITED);
+    container.exit_code = 137; /* no trouble: it is meant to be ended */
+    container.mark = MARK_KEPT;
+    assert_string_equal(shown_container(&container, freshness).word, "kept");
+    assert_int_equal(shown_container(&container, freshness).concern, CONCERN_NONE);
+    container.state = RUN_RUNNING;
+    assert_string_equal(shown_container(&container, freshness).word, "running");
+    assert_int_equal(shown_container(&container, freshness).concern, CONCERN_CRITICAL);
+    container.mark = MARK_QUARANTINED; /* frozen or not: contained */
+    assert_int_equal(shown_container(&container, freshness).concern, CONCERN_QUARANTINED);
+    container.mark = (enum site_mark)99;
+    assert_int_equal(shown_container(&container, freshness).concern, CONCERN_UNKNOWN);
+}
+
 static void values_that_no_enum_has_are_unknown(void **state)
 {
     (void)state;
@@ -150,6 +193,8 @@ int main(void)
         cmocka_unit_test(ends_that_were_asked_for_are_no_trouble),
         cmocka_unit_test(a_volume_is_low_below_five_percent_and_not_where_nothing_is_known),
         cmocka_unit_test(each_concern_has_a_symbol_and_a_style_of_its_own),
+        cmocka_unit_test(marks_tell_moving_and_kept_sites_from_stopped_ones),
+        cmocka_unit_test(a_container_that_runs_against_its_mark_is_critical),
         cmocka_unit_test(values_that_no_enum_has_are_unknown),
     };
     fleet_locale();
