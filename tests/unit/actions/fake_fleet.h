@@ -29,6 +29,8 @@ static const char *const node_addresses[NODES] = {"127.0.0.1", "127.0.0.2", "127
 /* IDs of the site's one container on each compute host, 64 digits are made of the letter. */
 static const char node_letters[NODES] = {'a', 'b', 'c'};
 
+enum target_fault { TARGET_FINE, TARGET_NEVER_WELL, TARGET_DIES, TARGET_IMAGE_FAILS, TARGET_DISK_FULL };
+
 struct fake_node {
     uint16_t port;
     char key[1024];
@@ -58,7 +60,7 @@ struct fake_fleet {
     int64_t both;                        /* how often both copies were seen running */
     char heard[32768];                   /* verbs in their order */
     /* how the site misbehaves on the target: */
-    enum { TARGET_FINE, TARGET_NEVER_WELL, TARGET_DIES, TARGET_IMAGE_FAILS, TARGET_DISK_FULL } target;
+    enum target_fault target;
 };
 
 static inline void fleet_say(int fd, json_t *message)

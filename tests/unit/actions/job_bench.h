@@ -79,7 +79,8 @@ static inline void bench_engine_stop(struct bench *bench)
 
 static inline enum err bench_run(struct bench *bench)
 {
-    return jobs_run(bench->jobs, "restart", "example.org", NULL, NULL, "anna", 1000, "too slow", &bench->job, &bench->info);
+    return jobs_run(
+        bench->jobs, "restart", "example.org", NULL, NULL, "anna", 1000, "too slow", &bench->job, &bench->info);
 }
 
 static inline void bench_forget(struct bench *bench)

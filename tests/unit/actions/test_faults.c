@@ -397,7 +397,7 @@ static bool engine_dies_at(struct world *world, const char *step, bool before)
     return WIFEXITED(status) && WEXITSTATUS(status) == CRASHED;
 }
 
-static void the_engine_dies(const char *step, bool before, int target)
+static void the_engine_dies(const char *step, bool before, enum target_fault target)
 {
     char when[128];
     struct world *world = world_new();
@@ -471,7 +471,7 @@ static void a_target_that_is_no_good_leaves_the_site_where_it_was(void **state)
 {
     (void)state;
     static const struct {
-        int target;
+        enum target_fault target;
         const char *says;
     } faults[] = {
         {TARGET_NEVER_WELL, "HTTP 502, wanted 200"},
