@@ -150,6 +150,8 @@ static enum err run_creation(struct creation *creation, struct err_info *info)
     if (result == ERR_OK)
         result = make_all(creation, info);
     if (result == ERR_OK)
+        result = make_others_go(&creation->making, info);
+    if (result == ERR_OK)
         result = settle(creation, info);
     if (result == ERR_OK)
         result = cover(creation, info);

@@ -226,6 +226,8 @@ static enum err undo_thing(const struct made_thing *thing, struct err_info *info
 {
     const char *const rename[] = {"rename", "--", thing->name, thing->before, NULL};
     const char *const remove[] = {thing->what, "rm", "--", thing->name, NULL};
+    if (strcmp(thing->what, "old") == 0)
+        return ERR_OK; /* it is as it was */
     if (strcmp(thing->what, "directory") == 0)
         return bind_remove(thing->name, info);
     if (strcmp(thing->what, "container") == 0)
@@ -247,7 +249,7 @@ enum err make_finish(struct making *making, struct err_info *info)
 {
     enum err result = ERR_OK;
     vec_each (&making->things, struct made_thing, thing)
-        if (result == ERR_OK && strcmp(thing->what, "name") == 0)
+        if (result == ERR_OK && (strcmp(thing->what, "name") == 0 || strcmp(thing->what, "old") == 0))
             result = remove_container(thing->kind, thing->name, info);
     return result;
 }

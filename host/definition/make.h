@@ -8,7 +8,8 @@
 #include "host/site/lease.h"
 
 struct made_thing {
-    const char *what; /* "container", "volume", "network", "directory", or "name": a container that was renamed */
+    const char *what; /* "container", "volume", "network", "directory"; "name": a container that was renamed; "old": one
+                         that goes when all is well */
     enum runtime_kind kind;
     char *name;   /* or path */
     char *before; /* "name": what it was called; else NULL */
@@ -28,11 +29,15 @@ enum err make_volume(struct making *making, enum runtime_kind kind, const char *
 enum err make_network(struct making *making, enum runtime_kind kind, const char *name, struct err_info *info);
 enum err make_directory(struct making *making, const char *path, struct err_info *info);
 
-/* One container of the definition. What stood here under its name is set aside first (a copy of this site that is not
- * running), or is refused, or is what this job has made before and stays. *answer: its entry in the verb's answer, the
- * caller's. */
+/* One container of the definition. What stood here under its name is set aside first (a copy of this site that was
+ * kept, or never started), or is refused, or is what this job has made before and stays. *answer: its entry in the
+ * verb's answer, the caller's. */
 enum err make_container(
     struct making *making, enum runtime_kind kind, const json_t *container, json_t **answer, struct err_info *info);
+
+/* The last containers are made: any others of the site here belong to the copy that they replace, and go with it; else
+ * they would start beside them one day. */
+enum err make_others_go(struct making *making, struct err_info *info);
 
 /* settle.c: volumes that podman would give another owner when they are first used get that over with now, and keep
  * theirs. `image`: the ID of any image here. */

@@ -16,6 +16,7 @@
 #include "host/definition/gather.h"
 #include "host/definition/make.h"
 #include "host/path.h"
+#include "host/site/mark.h"
 
 #define CREATE_LIMIT_US (120 * USEC_PER_SEC)
 #define SHORT_LIMIT_US (30 * USEC_PER_SEC)
@@ -37,30 +38,81 @@ static bool is_of_job(const struct making *making, const json_t *entry)
     return make_is_of_site(making, entry) && is_text(json_object_get(entry, "labels"), "dogwatch.job", making->job);
 }
 
-static bool may_make_room(const json_t *entry)
+static bool is_stopped(const json_t *entry)
 {
     return is_text(entry, "state", "exited") || is_text(entry, "state", "created") || is_text(entry, "state", "dead");
 }
 
-/* A copy of this site that does not run gives up its name until the new one is made, or for good. */
+/* Whether the site's copy here was kept before it was marked incoming. */
+static bool was_kept(const char *site)
+{
+    json_t *record = mark_record(site);
+    bool kept = is_text(json_object_get(record, "before"), "mark", "kept");
+    json_decref(record);
+    return kept;
+}
+
+/* What may go for a new copy: one that was kept, and what another job made here and never started. Neither is in use,
+ * and neither is anybody else's. */
+static enum err check_may_go(const struct making *making, const json_t *entry, struct err_info *info)
+{
+    const char *name = json_get_text(entry, "name"), *runtime = json_get_text(entry, "runtime");
+    bool never_ran =
+        is_text(entry, "state", "created") && json_get_text(json_object_get(entry, "labels"), "dogwatch.job") != NULL;
+    if (!make_is_of_site(making, entry))
+        return err_set(info, ERR_EXISTS,
+            "a container %s is here already, and it is not of %s: it stays; rename it, or move the site elsewhere",
+            name, making->site);
+    if (!is_stopped(entry))
+        return err_set(
+            info, ERR_BUSY, "%s is here already and is %s: stop it first", name, json_get_text(entry, "state"));
+    if (!never_ran && !was_kept(making->site))
+        return err_set(info, ERR_EXISTS,
+            "a container %s of %s is here already, and was in use until now: remove it (%s rm %s) if it is not needed",
+            name, making->site, runtime, name);
+    return ERR_OK;
+}
+
+/* It gives up its name until the new one is made, or for good. */
 static enum err set_aside(struct making *making, enum runtime_kind kind, const json_t *entry, struct err_info *info)
 {
     const char *name = json_get_text(entry, "name");
     char aside[CONTAINER_NAME_SIZE];
-    if (!make_is_of_site(making, entry))
-        return err_set(info, ERR_EXISTS,
-            "a container %s is here already, and it is not of %s: it stays, and %s goes "
-            "elsewhere or gets another name",
-            name, making->site, making->site);
-    if (!may_make_room(entry))
-        return err_set(
-            info, ERR_BUSY, "%s is here already and is %s: stop it first", name, json_get_text(entry, "state"));
+    enum err result = check_may_go(making, entry, info);
+    if (result != ERR_OK)
+        return result;
     if (!str_format(aside, sizeof aside, "%s" ASIDE, name))
         return err_set(info, ERR_INVALID, "the name %s is too long", name);
     const char *const words[] = {"rename", "--", name, aside, NULL};
-    enum err result = runtime_command(kind, words, SHORT_LIMIT_US, NULL, info);
+    result = runtime_command(kind, words, SHORT_LIMIT_US, NULL, info);
     if (result == ERR_OK)
         make_note(making, "name", kind, aside, name);
+    return result;
+}
+
+static bool is_noted(const struct making *making, enum runtime_kind kind, const char *name)
+{
+    vec_each (&making->things, const struct made_thing, thing)
+        if (thing->kind == kind &&
+            (strcmp(thing->name, name) == 0 || (thing->before && strcmp(thing->before, name) == 0)))
+            return true;
+    return false;
+}
+
+enum err make_others_go(struct making *making, struct err_info *info)
+{
+    const json_t *all = json_object_get(making->inventory, "containers");
+    enum err result = ERR_OK;
+    for (size_t i = 0; i < json_array_size(all) && result == ERR_OK; i++) {
+        const json_t *entry = json_array_get(all, i);
+        enum runtime_kind kind = runtime_by_name(json_get_text(entry, "runtime"));
+        const char *name = json_get_text(entry, "name");
+        if (!make_is_of_site(making, entry) || is_of_job(making, entry) || is_noted(making, kind, name))
+            continue;
+        result = check_may_go(making, entry, info);
+        if (result == ERR_OK)
+            make_note(making, "old", kind, name, NULL);
+    }
     return result;
 }
 
@@ -71,7 +123,7 @@ static void find_left_aside(struct making *making, enum runtime_kind kind, const
     if (!str_format(aside, sizeof aside, "%s" ASIDE, name))
         return;
     const json_t *entry = make_find(making, "containers", kind, aside);
-    if (entry && make_is_of_site(making, entry) && may_make_room(entry))
+    if (entry && make_is_of_site(making, entry) && is_stopped(entry))
         make_note(making, "name", kind, aside, name);
 }
 

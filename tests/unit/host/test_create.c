@@ -141,15 +141,22 @@ static void assert_changes(const char *expected)
     buf_free(&changes);
 }
 
-static void set_mark(const char *word)
+static void set_mark_after(const char *word, const char *before)
 {
     json_t *record = json_object();
     json_put_text(record, "site", "a.org");
     json_put_text(record, "mark", word);
     json_put_text(record, "job", "7");
     json_put_i64(record, "since_us", 1);
+    if (before)
+        json_object_set_new(record, "before", json_pack("{s:s}", "mark", before));
     assert_int_equal(record_write("a.org", "mark", record, NULL), ERR_OK);
     json_decref(record);
+}
+
+static void set_mark(const char *word)
+{
+    set_mark_after(word, NULL);
 }
 
 static int make_host(void **state)
@@ -243,6 +250,8 @@ static void test_a_kept_copy_makes_room_only_when_all_is_made(void **state)
     put("/things/volume/a-data",
         "{\"Name\":\"a-data\",\"Mountpoint\":\"/volumes/a-data\"}"); /* its containers' alone */
     put_container("/things/container/web", OLD, "web", "exited", "\"Labels\":{\"dogwatch.site\":\"a.org\"}");
+    put_container("/things/container/cron", OTHER, "cron", "exited", "\"Labels\":{\"dogwatch.site\":\"a.org\"}");
+    set_mark_after("incoming", "kept");
     put("/fail/app", "Error: no\n");
     assert_int_equal(ask(verb_site_create, CREATE), ERR_FAILED);
     assert_changes("rename web.dogwatch-aside, create web, create app, rm web, rename web");
@@ -251,7 +260,30 @@ static void test_a_kept_copy_makes_room_only_when_all_is_made(void **state)
     char path[TREE_PATH_SIZE];
     assert_int_equal(unlink(tree_path(&tree, path, "/fail/app")), 0);
     must_create(CREATE);
+    assert_changes("rename web.dogwatch-aside, create web, create app, rm web.dogwatch-aside, rm cron");
+}
+
+/* Without a mark that says it was kept, nobody knows that it is not needed. */
+static void test_a_copy_that_was_in_use_is_not_replaced(void **state)
+{
+    (void)state;
+    put("/things/volume/a-data", "{\"Name\":\"a-data\",\"Mountpoint\":\"/volumes/a-data\"}");
+    put_container("/things/container/web", OLD, "web", "exited", "\"Labels\":{\"dogwatch.site\":\"a.org\"}");
+    assert_int_equal(ask(verb_site_create, CREATE), ERR_EXISTS);
+    assert_non_null(strstr(info.message, "podman rm web"));
+    assert_changes("");
+    put_container("/things/container/web", OLD, "web", "created",
+        "\"Labels\":{\"dogwatch.site\":\"a.org\",\"dogwatch.job\":\"5\"}"); /* another job began, and never went on */
+    must_create(CREATE);
     assert_changes("rename web.dogwatch-aside, create web, create app, rm web.dogwatch-aside");
+}
+
+static void test_other_containers_of_the_site_do_not_stay_beside_the_new_ones(void **state)
+{
+    (void)state;
+    put_container("/things/container/cron", OTHER, "cron", "exited", "\"Labels\":{\"dogwatch.site\":\"a.org\"}");
+    assert_int_equal(ask(verb_site_create, CREATE), ERR_EXISTS);
+    assert_true(exists("/things/container/cron") && !exists("/things/container/web"));
 }
 
 static void test_a_copy_that_runs_is_not_replaced(void **state)
@@ -508,6 +540,8 @@ int main(void)
         TEST(test_what_was_made_goes_again_where_something_fails),
         TEST(test_a_container_that_came_out_otherwise_is_not_taken),
         TEST(test_a_kept_copy_makes_room_only_when_all_is_made),
+        TEST(test_a_copy_that_was_in_use_is_not_replaced),
+        TEST(test_other_containers_of_the_site_do_not_stay_beside_the_new_ones),
         TEST(test_a_copy_that_runs_is_not_replaced),
         TEST(test_a_container_of_another_site_is_not_replaced),
         TEST(test_a_volume_of_another_site_is_not_handed_over),
