@@ -194,6 +194,8 @@ static void take_before(const json_t *step, const struct job_step_record *record
     enum site_mark mark;
     if (!name || !its_host || strcmp(its_host, host) != 0)
         return;
+    if (strcmp(name, step_evidence.name) == 0)
+        out->evidence_left = record->state == STEP_DONE;
     if (strcmp(name, step_pull.name) == 0)
         out->evidence_left = record->state != STEP_DONE;
     if (strcmp(name, step_contain.name) != 0)
@@ -304,12 +306,16 @@ static void add_pull(struct plan *plan, const char *host, const struct earlier *
         format_bytes((double)bytes, size), format_duration(took_us, time));
 }
 
-static void warn_isolation(const struct site_state *site, struct plan *plan, const struct amount *amount)
+static void warn_amount(struct plan *plan, const char *host, const struct amount *amount)
 {
     if (amount->memory_unknown)
-        plan_warn(plan, "how much memory its processes use is not known");
+        plan_warn(plan, "how much memory its processes on %s use is not known", host);
     if (amount->volumes_unknown)
-        plan_warn(plan, "the size of its volumes is not known yet: evidence may be larger than said");
+        plan_warn(plan, "the size of its volumes on %s is not known yet: evidence may be larger than said", host);
+}
+
+static void warn_isolation(const struct site_state *site, struct plan *plan)
+{
     if (site->mark == MARK_QUARANTINED)
         plan_warn(plan, "%s is quarantined already (job %s): it is contained once more, and evidence is taken anew",
             site->name, site->mark_job);
@@ -332,10 +338,15 @@ static void add_isolation(const struct plan_request *request, const struct site_
     for (size_t i = 0; i < places->count; i++) {
         struct amount amount = measure(request->snapshot, site->name, places->hosts[i]);
         add_evidence(plan, places->hosts[i], &earlier, &amount);
-        add_pull(plan, places->hosts[i], &earlier, &amount);
         add_room(request, plan, places->hosts[i], amount.memory + amount.volumes);
-        warn_isolation(site, plan, &amount);
+        if (i == 0)
+            add_pull(plan, places->hosts[i], &earlier, &amount);
+        else /* evidence bears the site's name and the job's */
+            plan_warn(
+                plan, "the evidence of %s is sealed and stays there: a job fetches that of one host", places->hosts[i]);
+        warn_amount(plan, places->hosts[i], &amount);
     }
+    warn_isolation(site, plan);
     proxies_add_releases(plan, proxies);
     for (size_t i = 0; i < places->count; i++)
         subject_add_release(plan, places->hosts[i]);
@@ -425,8 +436,9 @@ static void add_start(struct plan *plan, const char *host, const json_t *contain
     free(names);
 }
 
-/* One host; true where the site runs there again. */
-static bool add_release_of(const struct plan_request *request, struct plan *plan, const char *site, const char *host)
+/* One host; true where the site runs there again. `serves`: visitors are led there, of several hosts only to one. */
+static bool add_release_of(
+    const struct plan_request *request, struct plan *plan, const char *site, const char *host, bool serves)
 {
     struct before before = ask_before(request, site, host);
     bool was_active = strcmp(before.mark, "none") == 0;
@@ -443,7 +455,7 @@ static bool add_release_of(const struct plan_request *request, struct plan *plan
     if (runs && stands_still(request, site, host))
         add_start(plan, host, containers);
     if (runs) {
-        json_t *health = subject_health(request, site, host, plan);
+        json_t *health = serves ? subject_health(request, site, host, plan) : NULL;
         subject_add_gate(plan, host, containers, health);
         json_decref(health);
     }
@@ -468,7 +480,7 @@ static void add_release_steps(const struct plan_request *request, const struct s
     }
     proxies_add_leases(plan, proxies);
     for (size_t i = 0; i < places->count; i++)
-        runs |= add_release_of(request, plan, site->name, places->hosts[i]);
+        runs |= add_release_of(request, plan, site->name, places->hosts[i], i == 0);
     if (runs)
         proxies_add_page(plan, proxies);
     else
