@@ -100,6 +100,16 @@ static int64_t sum_bytes(const json_t *files)
     return sum;
 }
 
+/* Of the keys a host has it signs with the one it is pinned by. */
+static void add_key_type(struct step_context *context, const char *host, json_t *args)
+{
+    char key[HOST_KEY_TEXT_SIZE];
+    if (!step_host_key(context, host, key, sizeof key))
+        return;
+    key[strcspn(key, " ")] = '\0';
+    json_put_text(args, "key_type", key);
+}
+
 static enum err evidence_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
@@ -111,6 +121,7 @@ static enum err evidence_run(
         return err;
     json_t *args = json_object();
     json_put_text(args, "what", json_get_text(step->parameters, "what"));
+    add_key_type(context, step->host, args);
     err = step_request_long(context, step->host, "evidence.collect", args, COLLECT_TIMEOUT_US, &answer, info);
     if (err)
         return err;

@@ -269,8 +269,8 @@ enum err output_program(struct evidence *evidence, const struct output_run *run,
     enum err result = output_begin(&output, evidence, run->limit, info, "%s", run->name);
     if (result != ERR_OK)
         return result;
-    enum err ran = run_program_into(
-        run->argv, SILENCE_US, output_write, &output, run->with_errors ? NULL : &errors, &status, &why);
+    enum err ran = run_program_into(run->argv, run->silence_us ? run->silence_us : SILENCE_US, output_write, &output,
+        run->with_errors ? NULL : &errors, &status, &why);
     bool stopped = output.state != OUTPUT_GOOD; /* by ourselves: output_end says why */
     bool failed = !stopped && (ran != ERR_OK || status > run->accept);
     if (failed)

@@ -86,6 +86,7 @@ struct output_run {
     const char *const *argv;
     const char *name;
     int64_t limit;
+    int64_t silence_us; /* how long it may say nothing; 0: 10 minutes */
     int accept;
     bool keep, with_errors;
 };

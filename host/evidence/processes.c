@@ -4,42 +4,74 @@
 #include "host/evidence/stages.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/filetree.h"
 #include "base/mem.h"
 #include "base/sanitize.h"
 
 #define FILE_LIMIT ((int64_t)4 << 20)
 #define PROGRAM_LIMIT ((int64_t)256 << 20)
+#define MEMORY_LIMIT_US (3 * USEC_PER_SEC)
 #define MOST_OPEN_FILES 4096
 #define LISTING_CEILING ((size_t)2 << 20)
 #define SHOWN_COMMAND 1024
 
-/* The command line is what the process says of itself; the rest is the kernel's. */
-static const char *const kept_files[] = {"status", "stat", "cmdline", "environ", "maps", "cgroup", "mountinfo", NULL};
+/* The command line is what the process says of itself; the rest is the kernel's. Reading what lies in its memory can
+ * make the kernel wait for the process (a page of a FUSE file it serves itself, userfaultfd): a program does it that
+ * can be killed. */
+static const struct {
+    const char *name;
+    bool is_memory;
+} kept_files[] = {{"status", false}, {"stat", false}, {"cmdline", true}, {"environ", true}, {"maps", false},
+    {"cgroup", false}, {"mountinfo", false}};
+static const char *const cat_programs[] = {"/usr/bin/cat", "/bin/cat", NULL};
 static const char *const kept_links[] = {
     "exe", "cwd", "root", "ns/cgroup", "ns/ipc", "ns/mnt", "ns/net", "ns/pid", "ns/user", "ns/uts", NULL};
 
 /* --- files ----------------------------------------------------------------------------------------------------------
  */
 
+static enum err keep_with_program(struct evidence *evidence, const char *cat, int proc, const char *file, int64_t limit,
+    const char *name, struct err_info *info)
+{
+    char path[80];
+    str_format(path, sizeof path, "/proc/%ld/fd/%d/%s", (long)getpid(), proc, file); /* this process, not its number */
+    const char *const argv[] = {cat, "--", path, NULL};
+    return output_program(evidence,
+        &(struct output_run){.argv = argv, .name = name, .limit = limit, .silence_us = MEMORY_LIMIT_US, .keep = true},
+        info);
+}
+
+static enum err keep_file(
+    struct evidence *evidence, int proc, const char *file, const char *name, struct err_info *info)
+{
+    int fd = openat(proc, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return ERR_OK; /* gone meanwhile: the table says so */
+    enum err result = output_copy(evidence, fd, FILE_LIMIT, name, info);
+    close(fd);
+    return result;
+}
+
 static enum err keep_files(struct evidence *evidence, const char *directory, int proc, struct err_info *info)
 {
+    char cat[HOST_PATH_SIZE];
+    bool has_cat = evidence_program(cat_programs, cat);
     enum err result = ERR_OK;
-    for (size_t i = 0; kept_files[i] && result == ERR_OK; i++) {
+    for (size_t i = 0; i < sizeof kept_files / sizeof *kept_files && result == ERR_OK; i++) {
         char name[OUTPUT_NAME_SIZE];
-        int fd = openat(proc, kept_files[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            continue; /* gone meanwhile: the table says so */
-        str_format(name, sizeof name, "%s/%s", directory, kept_files[i]);
-        result = output_copy(evidence, fd, FILE_LIMIT, name, info);
-        close(fd);
+        const char *file = kept_files[i].name;
+        str_format(name, sizeof name, "%s/%s", directory, file);
+        if (!kept_files[i].is_memory || !has_cat)
+            result = keep_file(evidence, proc, file, name, info);
+        else if (faccessat(proc, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            result = keep_with_program(evidence, cat, proc, file, FILE_LIMIT, name, info);
     }
     return result;
 }
@@ -92,21 +124,14 @@ static enum err keep_links(
 static enum err keep_program(
     struct evidence *evidence, const char *directory, int proc, const char *target, struct err_info *info)
 {
-    char name[OUTPUT_NAME_SIZE];
-    struct stat seen;
+    char name[OUTPUT_NAME_SIZE], cat[HOST_PATH_SIZE];
     if (!str_ends(target, " (deleted)") && !str_starts(target, "/memfd:"))
         return ERR_OK;
-    int fd = openat(proc, "exe", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     str_format(name, sizeof name, "%s/exe", directory);
-    if (fd < 0 || fstat(fd, &seen) != 0 || !S_ISREG(seen.st_mode)) {
-        evidence_leave_out(evidence, name, "the deleted program cannot be read: %s", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return ERR_OK;
-    }
-    enum err result = output_copy(evidence, fd, PROGRAM_LIMIT, name, info);
-    close(fd);
-    return result;
+    if (evidence_program(cat_programs, cat))
+        return keep_with_program(evidence, cat, proc, "exe", PROGRAM_LIMIT, name, info);
+    evidence_leave_out(evidence, name, "the deleted program is not read: cat is not installed on this host");
+    return ERR_OK;
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------------
@@ -158,18 +183,21 @@ static void put_start(json_t *row, int proc)
     buf_free(&stat);
 }
 
-static void put_command(json_t *row, int proc)
+/* As it was kept: it is not read twice. */
+static void put_command(json_t *row, const struct evidence *evidence, const char *directory)
 {
-    struct buf command = BUF(SHOWN_COMMAND);
-    char *clean = xmalloc(SHOWN_COMMAND * 4);
-    process_read(proc, "cmdline", &command);
-    for (size_t i = 0; i < command.length; i++)
-        if (command.data[i] == '\0')
-            command.data[i] = ' ';
-    sanitize(clean, SHOWN_COMMAND * 4, buf_text(&command), command.length);
+    char *name = xasprintf("%s/cmdline", directory), *clean = xmalloc(SHOWN_COMMAND * 4), bytes[SHOWN_COMMAND];
+    int fd = filetree_open_file(evidence->vault.fd, name);
+    ssize_t length = fd >= 0 ? read(fd, bytes, sizeof bytes) : 0;
+    for (ssize_t i = 0; i < length; i++)
+        if (bytes[i] == '\0')
+            bytes[i] = ' ';
+    sanitize(clean, SHOWN_COMMAND * 4, bytes, length > 0 ? (size_t)length : 0);
     json_put_text(row, "command", clean);
+    if (fd >= 0)
+        close(fd);
     free(clean);
-    buf_free(&command);
+    free(name);
 }
 
 static void put_target(json_t *row, const char *member, const char *target)
@@ -194,9 +222,9 @@ static enum err keep_process(
     if (process_read(proc, "status", &status))
         put_status(row, buf_text(&status));
     put_start(row, proc);
-    put_command(row, proc);
     str_format(directory, sizeof directory, "processes/%s/%d", evidence_label(container, label), (int)pid);
     enum err result = keep_files(evidence, directory, proc, info);
+    put_command(row, evidence, directory);
     if (result == ERR_OK)
         result = keep_links(evidence, directory, proc, &open_files, info);
     if (process_link(proc, "cwd", target, PATH_MAX))

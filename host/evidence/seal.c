@@ -32,6 +32,8 @@ static const struct {
 } host_keys[] = {
     {"ssh-ed25519", "/etc/ssh/ssh_host_ed25519_key"},
     {"ecdsa-sha2-nistp256", "/etc/ssh/ssh_host_ecdsa_key"},
+    {"ecdsa-sha2-nistp384", "/etc/ssh/ssh_host_ecdsa_key"},
+    {"ecdsa-sha2-nistp521", "/etc/ssh/ssh_host_ecdsa_key"},
     {"ssh-rsa", "/etc/ssh/ssh_host_rsa_key"},
 };
 

@@ -122,6 +122,7 @@ static int make_site(void **state)
              "\"Source\":\"/volumes/data\",\"Destination\":\"/data\",\"RW\":true}]");
     fake_engine_add(&tree, "podman", OLD, "old", "exited|0|0", SITE);
     link_to("/usr/bin/tar", "/usr/bin/tar");
+    link_to("/usr/bin/cat", "/usr/bin/cat");
     link_to("/usr/bin/ssh-keygen", "/usr/bin/ssh-keygen");
     tree_write(&tree, "/proc/100/cgroup", "0::/machine.slice/libpod-" WEB ".scope/container\n");
     tree_write(
@@ -267,6 +268,20 @@ static void test_a_program_deleted_from_disk_is_kept_from_memory(void **state)
     free(target);
     assert_int_equal(collect("processes"), ERR_OK);
     assert_kept("processes/podman-web/100/exe", "ELF payload");
+}
+
+/* A pipe nobody writes to stands for a page that its process never delivers. */
+static void test_memory_that_makes_its_reader_wait_is_given_up(void **state)
+{
+    (void)state;
+    char *pipe_path = at("/proc/100/environ");
+    tree_write(&tree, "/proc/100/cmdline", "sh");
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    assert_int_equal(collect("processes"), ERR_OK);
+    assert_left_out("processes/podman-web/100/environ", "said nothing");
+    assert_kept("processes/podman-web/100/cmdline", "sh");
+    assert_kept("processes/podman-web.json", "\"command\":\"sh\"");
+    free(pipe_path);
 }
 
 static void test_sockets_say_what_is_missing(void **state)
@@ -692,6 +707,7 @@ int main(void)
         TEST(test_what_is_no_stage_is_refused_with_the_list_of_stages),
         TEST(test_processes_are_kept_as_bytes_and_shown_clean),
         TEST(test_a_program_deleted_from_disk_is_kept_from_memory),
+        TEST(test_memory_that_makes_its_reader_wait_is_given_up),
         TEST(test_sockets_say_what_is_missing),
         TEST(test_a_stage_asked_again_begins_anew),
         TEST(test_memory_is_what_was_written_not_what_was_reserved),
