@@ -229,6 +229,14 @@ static enum err check_way(const struct transfer *transfer, const json_t *to, str
     return err;
 }
 
+/* A grant is for one transfer: sshd takes the first line that fits a key. */
+static void close_grant(const struct transfer *transfer, const json_t *grant)
+{
+    json_t *args = json_object();
+    json_put_text(args, "token", json_get_text(grant, "token"));
+    step_request(transfer->context, text_of(transfer->step, "to"), "transfer.close", args, ASK_TIMEOUT_US, NULL, NULL);
+}
+
 /* ERR_UNREACHABLE: the source does not get as far as the target. */
 static enum err send_direct(struct transfer *transfer, struct err_info *info)
 {
@@ -248,6 +256,7 @@ static enum err send_direct(struct transfer *transfer, struct err_info *info)
     }
     if (!err)
         take_result(transfer, answer);
+    close_grant(transfer, grant);
     json_decref(to);
     json_decref(answer);
     json_decref(grant);
