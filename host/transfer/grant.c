@@ -229,7 +229,7 @@ enum err grant_add(const struct grant *given, char user[GRANT_USER_SIZE], struct
     char key[160];
     struct grant grant = *given;
     struct buf from = BUF(FROM_CEILING);
-    struct removal removal = {.job = grant.job, .word = grant.word};
+    struct removal removal = {.job = grant.job}; /* sshd takes a key's first line: the newest grant is the only one */
     user[0] = '\0';
     if (!take_key(grant.public_key, key, sizeof key))
         return err_set(info, ERR_INVALID, "args.public_key is what transfer.key answered: \"ssh-ed25519 …\"");

@@ -253,6 +253,19 @@ static void test_a_grant_is_one_line_and_goes_without_a_trace(void **state)
     assert_int_equal(facts.st_mode & 0777, 0644);
 }
 
+/* An image, then a volume: sshd takes the first line that has the key. */
+static void test_the_newest_grant_of_a_job_is_the_only_one(void **state)
+{
+    (void)state;
+    tree_write(&tree, KEYS, OPERATOR);
+    assert_int_equal(grant("7", "00ff", "192.0.2.1", KEY, 60), ERR_OK);
+    assert_int_equal(grant("7", "00aa", "192.0.2.1", KEY, 60), ERR_OK);
+    char *text = keys_now();
+    assert_null(strstr(text, "00ff"));
+    assert_non_null(strstr(text, "00aa"));
+    free(text);
+}
+
 static void test_a_grant_that_ran_out_goes_with_the_next_change(void **state)
 {
     (void)state;
@@ -489,6 +502,7 @@ int main(void)
         test(test_a_ticket_is_good_until_it_runs_out_or_is_closed),
         test(test_a_ticket_serves_one_stream_at_a_time),
         test(test_a_grant_is_one_line_and_goes_without_a_trace),
+        test(test_the_newest_grant_of_a_job_is_the_only_one),
         test(test_a_grant_that_ran_out_goes_with_the_next_change),
         test(test_a_key_or_address_that_could_say_more_is_refused),
         test(test_a_host_nobody_enrolled_grants_nothing),
