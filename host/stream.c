@@ -61,9 +61,9 @@ void stream_take_asked(struct stream_asked *asked)
         asked->command[0] = '\0';
 }
 
-static void say(const char *text)
+static void say(int fd, const char *text)
 {
-    ssize_t ignored = write(STDOUT_FILENO, text, strlen(text));
+    ssize_t ignored = write(fd, text, strlen(text));
     (void)ignored;
 }
 
@@ -98,15 +98,16 @@ static int be_end(const char *word, bool greets, struct audit *audit)
     if (result != ERR_OK && greets) {
         char line[sizeof STREAM_REFUSED + sizeof info.message + 1];
         str_format(line, sizeof line, STREAM_REFUSED "%s\n", info.message);
-        say(line);
+        say(STDOUT_FILENO, line);
     } else if (result == ERR_OK) {
         if (greets)
-            say(STREAM_READY);
+            say(STDOUT_FILENO, STREAM_READY);
         result = run_ticket(kind, word, ticket, audit, &info);
     }
     if (result != ERR_OK) {
-        ssize_t ignored = write(STDERR_FILENO, info.message, strlen(info.message));
-        (void)ignored;
+        char line[sizeof info.message + 1];
+        str_format(line, sizeof line, "%s\n", info.message);
+        say(STDERR_FILENO, line);
     }
     run_end_all();
     json_decref(ticket);
@@ -126,9 +127,8 @@ bool stream_is_one(int argc, char **argv)
     return argc == 3 && strcmp(argv[1], "--receive") == 0;
 }
 
-int stream_main(const char *word, const struct stream_asked *asked, struct audit *audit)
+int stream_main(const char *word, struct audit *audit)
 {
-    receive_take_command(asked->command);
     return be_end(word, false, audit);
 }
 

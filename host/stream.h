@@ -31,7 +31,7 @@ int stream_server_port(void);
 
 /* Are the arguments `--receive WORD`? Then stream_main is that end and returns the exit status. */
 bool stream_is_one(int argc, char **argv);
-int stream_main(const char *word, const struct stream_asked *asked, struct audit *audit);
+int stream_main(const char *word, struct audit *audit);
 
 /* `--relay …` and `--confine …`, which only our own programs call, with descriptors that must not be closed. */
 bool stream_is_own(int argc, char **argv);

@@ -13,14 +13,6 @@
 #include "host/transfer/incoming.h"
 #include "host/transfer/rsync.h"
 
-static char asked[RSYNC_COMMAND_SIZE]; /* set once, before there is anything else */
-
-void receive_take_command(const char *command)
-{
-    if (!str_copy(asked, sizeof asked, command))
-        asked[0] = '\0';
-}
-
 static bool goes_on(void *context)
 {
     return ticket_stands(context);
@@ -29,12 +21,13 @@ static bool goes_on(void *context)
 /* --- rsync ----------------------------------------------------------------------------------------------------------
  */
 
-/* Through the console the command line comes as the first frame, from our own relay. */
-static enum err read_command(const char *word, int in_fd, int out_fd, struct err_info *info)
+/* The command line comes as the first frame, from our own relay there. */
+static enum err read_command(
+    const char *word, int in_fd, int out_fd, char command[RSYNC_COMMAND_SIZE], struct err_info *info)
 {
     struct frames frames;
     json_t *header;
-    struct buf line = BUF(sizeof asked - 1);
+    struct buf line = BUF(RSYNC_COMMAND_SIZE - 1);
     frames_begin(&frames, in_fd, out_fd, goes_on, (void *)(uintptr_t)word);
     enum err result = frames_await_json(&frames, FRAME_HEADER, &header, info);
     frames_end(&frames);
@@ -43,7 +36,7 @@ static enum err read_command(const char *word, int in_fd, int out_fd, struct err
         const char *text = json_string_value(json_array_get(args, i));
         buf_printf(&line, "%s%s", i ? " " : "", text ? text : "");
     }
-    if (result == ERR_OK && (line.overflowed || !str_copy(asked, sizeof asked, buf_text(&line))))
+    if (result == ERR_OK && (line.overflowed || !str_copy(command, RSYNC_COMMAND_SIZE, buf_text(&line))))
         result = err_set(info, ERR_DENIED, "the sender's command line is too long");
     buf_free(&line);
     json_decref(header);
@@ -53,9 +46,10 @@ static enum err read_command(const char *word, int in_fd, int out_fd, struct err
 static enum err receive_rsync(
     const char *word, const struct transfer *transfer, int in_fd, int out_fd, struct err_info *info)
 {
+    char command[RSYNC_COMMAND_SIZE];
     struct transfer_watch watch = {.goes_on = goes_on, .context = (void *)(uintptr_t)word};
-    enum err result = *asked ? ERR_OK : read_command(word, in_fd, out_fd, info);
-    return result == ERR_OK ? rsync_receive(transfer, asked, in_fd, out_fd, &watch, info) : result;
+    enum err result = read_command(word, in_fd, out_fd, command, info);
+    return result == ERR_OK ? rsync_receive(transfer, command, in_fd, out_fd, &watch, info) : result;
 }
 
 /* --- frames ---------------------------------------------------------------------------------------------------------

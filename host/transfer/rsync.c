@@ -2,6 +2,7 @@
  * --no-human-readable both print plain figures. Blocks in poll(2) for at most 300 ms at a time. */
 #include "host/transfer/rsync.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -19,7 +20,8 @@
 #define LINE_CEILING 1024u
 #define STATUS_VANISHED 24 /* rsync(1), EXIT VALUES */
 #define STATUS_PARTIAL 23
-#define STATUS_SHELL 255
+#define STATUS_WAY 255 /* ssh(1) where it does not get there */
+#define WAY_END_US (5 * USEC_PER_SEC)
 
 static const char *find_rsync(void)
 {
@@ -116,30 +118,36 @@ static const struct {
     {"No space left on device", ERR_FULL},
     {"Disk quota exceeded", ERR_FULL},
     {"is not installed", ERR_MISSING},
+    {"the transfer was closed", ERR_CANCELLED},
     {"not marked incoming", ERR_DENIED},
     {"only receiving by rsync", ERR_DENIED},
 };
 
-static enum err failure(struct piped *rsync, struct err_info *info)
+static enum err failure(struct piped *rsync, struct piped *way, struct err_info *info)
 {
     char line[400];
-    const char *said = buf_text(&rsync->errors);
-    best_line(said, line, sizeof line);
+    struct buf said = BUF(65536);
+    bool no_way = way && piped_ended(way, WAY_END_US) && way->status == STATUS_WAY;
+    if (way)
+        buf_puts(&said, buf_text(&way->errors));
+    piped_listen(rsync);
+    buf_puts(&said, buf_text(&rsync->errors));
+    best_line(buf_text(&said), line, sizeof line);
+    enum err code = no_way ? ERR_UNREACHABLE : ERR_FAILED;
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
-        if (strstr(said, failures[i].says))
-            return err_set(info, failures[i].code, "rsync ended with %d: %s", rsync->status, line);
-    if (rsync->status == STATUS_SHELL)
-        return err_set(info, ERR_UNREACHABLE, "the target cannot be reached from here: %s", line);
-    return err_set(info, ERR_FAILED, "rsync ended with %d: %s", rsync->status, line);
+        if (strstr(buf_text(&said), failures[i].says))
+            code = failures[i].code;
+    buf_free(&said);
+    return no_way ? err_set(info, code, "the target cannot be reached from here: %s", line)
+                  : err_set(info, code, "rsync ended with %d: %s", rsync->status, line);
 }
 
-static enum err judge(const struct transfer *transfer, struct piped *rsync, struct err_info *info)
+static enum err judge(const struct transfer *transfer, struct piped *rsync, struct piped *way, struct err_info *info)
 {
     bool incomplete = rsync->status == STATUS_PARTIAL || rsync->status == STATUS_VANISHED;
     if (rsync->status == 0 || (incomplete && !transfer->last))
         return ERR_OK;
-    piped_listen(rsync);
-    return failure(rsync, info);
+    return failure(rsync, way, info);
 }
 
 static enum err watch_client(
@@ -163,20 +171,22 @@ static enum err watch_client(
     return result;
 }
 
-enum err rsync_send(const struct transfer *transfer, const char *shell, const char *target, int in_fd, int out_fd,
+enum err rsync_send(const struct transfer *transfer, int in_fd, int out_fd, struct piped *way,
     const struct transfer_watch *watch, struct transfer_count *count, struct err_info *info)
 {
-    char limit[48] = "--bwlimit=0", source[HOST_PATH_SIZE + 1], destination[300];
+    char limit[48] = "--bwlimit=0", source[HOST_PATH_SIZE + 1], own[HOST_PATH_SIZE] = "", shell[HOST_PATH_SIZE + 16];
     const char *program = find_rsync();
     if (!program)
         return err_set(info, ERR_MISSING, "rsync is not installed on this host");
+    if (readlink("/proc/self/exe", own, sizeof own - 1) <= 0)
+        return err_errno(info, ERR_IO, errno, "the helper does not find itself");
     if (transfer->limit_bytes_s > 0)
         str_format(limit, sizeof limit, "--bwlimit=%lld", (long long)((transfer->limit_bytes_s + 1023) / 1024));
     str_format(source, sizeof source, "%s/", transfer->path);
-    str_format(destination, sizeof destination, "%s:" CONFINE_DATA "/", target);
+    str_format(shell, sizeof shell, "%s --relay", own);
     const char *const argv[] = {program, "-aHAXS", "--numeric-ids", "--delete", "--partial", "--timeout=120",
         "--no-inc-recursive", "--no-human-readable", "--info=progress2", "--stats", "--outbuf=L", limit, "-e", shell,
-        "--", source, destination, NULL};
+        "--", source, "target:" CONFINE_DATA "/", NULL};
     struct piped rsync;
     int64_t began_us = clock_mono_us();
     enum err result =
@@ -184,7 +194,7 @@ enum err rsync_send(const struct transfer *transfer, const char *shell, const ch
     if (result == ERR_OK)
         result = watch_client(&rsync, watch, count, info);
     if (result == ERR_OK)
-        result = judge(transfer, &rsync, info);
+        result = judge(transfer, &rsync, way, info);
     piped_free(&rsync);
     count->took_ms = (clock_mono_us() - began_us) / USEC_PER_MSEC;
     return result;

@@ -3,14 +3,15 @@
 #ifndef HOST_TRANSFER_RSYNC_H
 #define HOST_TRANSFER_RSYNC_H
 
+#include "host/transfer/piped.h"
 #include "host/transfer/transfer.h"
 
 #define RSYNC_COMMAND_SIZE 512
 
-/* One pass. `shell`: rsync's remote shell with its arguments, words between blanks; `target`: its host. in_fd and
- * out_fd go to the shell as descriptors 3 and 4 (-1: none). *count is filled as far as it went. ERR_UNREACHABLE where
- * ssh did not get there. */
-enum err rsync_send(const struct transfer *transfer, const char *shell, const char *target, int in_fd, int out_fd,
+/* One pass, over in_fd and out_fd (to and from rsync_receive there). `way`: what carries them there, whose words count
+ * where it fails (NULL: the console's channel). *count is filled as far as it went. ERR_UNREACHABLE where the way does
+ * not lead there, ERR_FULL where the target is full. */
+enum err rsync_send(const struct transfer *transfer, int in_fd, int out_fd, struct piped *way,
     const struct transfer_watch *watch, struct transfer_count *count, struct err_info *info);
 
 /* Be the receiving end on in_fd and out_fd. `command` is what the sender asks for: "rsync --server …" with words

@@ -22,7 +22,6 @@
 #define TICKET_TTL_S (24 * 3600) /* to be opened, not to be through */
 #define SHOW_US (300 * USEC_PER_MSEC)
 #define NOTE_US USEC_PER_SEC
-#define SHELL_CEILING 4096u
 #define SSH_END_US (5 * USEC_PER_SEC)
 
 /* --- watching -------------------------------------------------------------------------------------------------------
@@ -106,19 +105,6 @@ static enum err send_by_frames(const struct transfer *transfer, int in_fd, int o
 /* --- directly -------------------------------------------------------------------------------------------------------
  */
 
-/* rsync takes its shell as one text, words between blanks: the last word, the host, it adds itself. */
-static enum err send_rsync_by_ssh(const struct transfer *transfer, const struct way_words *ssh,
-    const struct transfer_watch *watch, struct transfer_count *count, struct err_info *info)
-{
-    struct buf shell = BUF(SHELL_CEILING);
-    for (size_t i = 0; i + 1 < ssh->count; i++)
-        buf_printf(&shell, "%s%s", i ? " " : "", ssh->items[i]);
-    enum err result = shell.overflowed ? err_set(info, ERR_INVALID, "the command line of ssh is too long")
-                                       : rsync_send(transfer, buf_text(&shell), WAY_TARGET, -1, -1, watch, count, info);
-    buf_free(&shell);
-    return result;
-}
-
 /* ssh's own words count where it did not get there. */
 static enum err blame_ssh(struct piped *ssh, enum err result, struct err_info *info)
 {
@@ -130,7 +116,8 @@ static enum err blame_ssh(struct piped *ssh, enum err result, struct err_info *i
     return err_set(info, code, "the target cannot be reached from here: %s", said);
 }
 
-static enum err send_frames_by_ssh(const struct transfer *transfer, const struct way_words *words,
+/* ssh between pipes; what goes through it is the same as through the console. */
+static enum err send_by_ssh(const struct transfer *transfer, const struct way_words *words,
     const struct transfer_watch *watch, struct transfer_count *count, struct err_info *info)
 {
     struct piped ssh;
@@ -141,7 +128,8 @@ static enum err send_frames_by_ssh(const struct transfer *transfer, const struct
     enum err result =
         piped_start(&ssh, argv, &(struct piped_wish){.in = true, .out = true, .third = -1, .fourth = -1}, info);
     if (result == ERR_OK)
-        result = send_by_frames(transfer, ssh.out_fd, ssh.in_fd, watch, count, info);
+        result = by_frames[transfer->method] ? send_by_frames(transfer, ssh.out_fd, ssh.in_fd, watch, count, info)
+                                             : rsync_send(transfer, ssh.out_fd, ssh.in_fd, &ssh, watch, count, info);
     piped_close_in(&ssh);
     if (result == ERR_CLOSED)
         result = blame_ssh(&ssh, result, info);
@@ -161,26 +149,13 @@ static enum err send_directly(const struct transfer *transfer, const json_t *arg
     if (result == ERR_OK)
         result = way_ssh(transfer->site, &to, host_keys, &words, info);
     if (result == ERR_OK)
-        result = by_frames[transfer->method] ? send_frames_by_ssh(transfer, &words, watch, count, info)
-                                             : send_rsync_by_ssh(transfer, &words, watch, count, info);
+        result = send_by_ssh(transfer, &words, watch, count, info);
     way_free(&words);
     return result;
 }
 
 /* --- through the console --------------------------------------------------------------------------------------------
  */
-
-static enum err send_over(const struct transfer *transfer, int in_fd, int out_fd, const struct transfer_watch *watch,
-    struct transfer_count *count, struct err_info *info)
-{
-    char own[HOST_PATH_SIZE] = "", shell[HOST_PATH_SIZE + 16];
-    if (by_frames[transfer->method])
-        return send_by_frames(transfer, in_fd, out_fd, watch, count, info);
-    if (readlink("/proc/self/exe", own, sizeof own - 1) <= 0)
-        return err_set(info, ERR_IO, "the helper does not find itself");
-    str_format(shell, sizeof shell, "%s --relay", own);
-    return rsync_send(transfer, shell, WAY_TARGET, in_fd, out_fd, watch, count, info);
-}
 
 enum err send_run_stream(const char *word, const json_t *ticket, int in_fd, int out_fd, struct err_info *info)
 {
@@ -190,7 +165,8 @@ enum err send_run_stream(const char *word, const json_t *ticket, int in_fd, int 
     struct transfer_watch watch = {.goes_on = goes_on, .progress = show_progress, .context = &sender};
     enum err result = transfer_from_json(ticket, &transfer, info);
     if (result == ERR_OK)
-        result = send_over(&transfer, in_fd, out_fd, &watch, &count, info);
+        result = by_frames[transfer.method] ? send_by_frames(&transfer, in_fd, out_fd, &watch, &count, info)
+                                            : rsync_send(&transfer, in_fd, out_fd, NULL, &watch, &count, info);
     json_t *end = json_object(), *error = json_object();
     if (result == ERR_OK) {
         json_object_set_new(end, "ok", outcome(&transfer, &count, false));
