@@ -4,25 +4,17 @@
  * Pure functions; any thread. */
 #include "host/definition/vet.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/name.h"
-#include "host/containers/runtime.h"
-#include "host/definition/caps.h"
-#include "host/definition/define.h"
 #include "host/definition/bind.h"
+#include "host/definition/define.h"
+#include "host/definition/vet_rules.h"
 
 #define MOST_CONTAINERS 32
 #define MOST_VOLUMES 64
 #define MOST_NETWORKS 16
-#define MOST_ENTRIES 256 /* of a list or an object */
-#define MOST_TEXT 32768
-#define MOST_LABEL 8192
-
-typedef bool vet_rule(const json_t *value);
 
 struct member {
     const char *key;
@@ -30,255 +22,6 @@ struct member {
     const char *is; /* what it may be, for the message */
     int64_t least, most;
 };
-
-/* --- texts ----------------------------------------------------------------------------------------------------------
- */
-
-/* Printable, without control characters, of 1 to `most` bytes. */
-static bool is_plain(const char *text, size_t most)
-{
-    if (!text || !*text || strnlen(text, most + 1) > most)
-        return false;
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return false;
-    return true;
-}
-
-/* Letters, digits and `more`, beginning with a letter or digit. */
-static bool is_word(const char *text, const char *more, size_t most)
-{
-    if (!is_plain(text, most) || !isalnum((unsigned char)*text))
-        return false;
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && !strchr(more, *text))
-            return false;
-    return true;
-}
-
-static bool is_container_name(const json_t *value)
-{
-    return name_is_valid_container(json_string_value(value));
-}
-
-static bool is_name(const json_t *value)
-{
-    return name_is_valid(json_string_value(value));
-}
-
-static bool is_runtime(const json_t *value)
-{
-    return runtime_by_name(json_string_value(value)) != RUNTIME_COUNT;
-}
-
-static bool is_image(const json_t *value)
-{
-    return is_word(json_string_value(value), "._/:@-", 512);
-}
-
-static bool is_id(const json_t *value)
-{
-    return runtime_id_is_valid(json_string_value(value));
-}
-
-static bool is_user(const json_t *value)
-{
-    return is_word(json_string_value(value), "._:-", 128);
-}
-
-static bool is_host_name(const json_t *value)
-{
-    return is_word(json_string_value(value), ".-", 253);
-}
-
-static bool is_signal(const json_t *value)
-{
-    return is_word(json_string_value(value), "+-", 16);
-}
-
-static bool is_cpu_set(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    return is_plain(text, 128) && strspn(text, "0123456789,-") == strlen(text);
-}
-
-/* A place in a container: absolute, and nothing in it that a command line takes apart. */
-static bool is_place(const char *path)
-{
-    return is_plain(path, 1024) && path[0] == '/' && path[1] && !strpbrk(path, ":,\"'\\") && !strstr(path, "/../") &&
-           !str_ends(path, "/..");
-}
-
-static bool is_directory(const json_t *value)
-{
-    const char *path = json_string_value(value);
-    return is_plain(path, 1024) && path[0] == '/';
-}
-
-static bool is_flag(const json_t *value)
-{
-    return json_is_boolean(value);
-}
-
-static bool is_none(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    return text && strcmp(text, "none") == 0;
-}
-
-/* --- lists and objects ----------------------------------------------------------------------------------------------
- */
-
-static bool each(const json_t *array, size_t most, vet_rule *rule)
-{
-    if (!json_is_array(array) || json_array_size(array) > most)
-        return false;
-    for (size_t i = 0; i < json_array_size(array); i++)
-        if (!rule(json_array_get(array, i)))
-            return false;
-    return true;
-}
-
-/* What a process gets as an argument: anything. */
-static bool is_argument(const json_t *value)
-{
-    return json_is_string(value) && json_string_length(value) <= MOST_TEXT;
-}
-
-static bool are_arguments(const json_t *value)
-{
-    return json_array_size(value) > 0 && each(value, MOST_ENTRIES, is_argument);
-}
-
-/* An engine can be told one other first word: what follows it is the command. */
-static bool is_one_argument(const json_t *value)
-{
-    return json_array_size(value) == 1 && each(value, 1, is_argument) && *json_string_value(json_array_get(value, 0));
-}
-
-static bool is_layer(const json_t *value)
-{
-    return is_word(json_string_value(value), ":", 128);
-}
-
-static bool are_layers(const json_t *value)
-{
-    return each(value, MOST_ENTRIES, is_layer);
-}
-
-static bool are_sentences(const json_t *value)
-{
-    return each(value, MOST_ENTRIES, is_argument);
-}
-
-/* Names of letters, digits, "_", "." and "-". */
-static bool is_environment(const json_t *value)
-{
-    const char *key;
-    json_t *text;
-    if (!json_is_object(value) || json_object_size(value) > MOST_ENTRIES)
-        return false;
-    json_object_foreach ((json_t *)value, key, text) {
-        const char *name = *key == '_' ? key + 1 : key;
-        if ((*name && !is_word(name, "_.-", 256)) || !*key || !is_argument(text))
-            return false;
-    }
-    return true;
-}
-
-static bool are_labels(const json_t *value)
-{
-    const char *key;
-    json_t *text;
-    if (!json_is_object(value) || json_object_size(value) > MOST_ENTRIES)
-        return false;
-    json_object_foreach ((json_t *)value, key, text)
-        if (!is_plain(key, 256) || strchr(key, '=') || !is_argument(text) || json_string_length(text) > MOST_LABEL ||
-            strcmp(key, "dogwatch.job") == 0)
-            return false;
-    return true;
-}
-
-/* Those of namespaces that are a container's own (sysctl(8), namespaces(7)). */
-static bool are_sysctls(const json_t *value)
-{
-    static const char *const own[] = {"net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"};
-    const char *key;
-    json_t *text;
-    if (!json_is_object(value) || json_object_size(value) > MOST_ENTRIES)
-        return false;
-    json_object_foreach ((json_t *)value, key, text) {
-        bool is_own = false;
-        for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-            is_own = is_own || str_starts(key, own[i]);
-        const char *setting = json_string_value(text);
-        if (!is_own || !is_word(key, "._/-", 128) || !is_plain(setting, 256) || strpbrk(setting, ",\""))
-            return false;
-    }
-    return true;
-}
-
-static bool is_cap(const json_t *value)
-{
-    caps_set cap = caps_by_name(json_string_value(value));
-    return cap && (cap & ~caps_allowed()) == 0;
-}
-
-static bool are_caps(const json_t *value)
-{
-    return each(value, 64, is_cap);
-}
-
-static bool are_groups(const json_t *value)
-{
-    return each(value, 64, is_user);
-}
-
-static bool is_address(const json_t *value)
-{
-    char binary[sizeof(struct in6_addr)];
-    const char *text = json_string_value(value);
-    return text && (inet_pton(AF_INET, text, binary) == 1 || inet_pton(AF_INET6, text, binary) == 1);
-}
-
-static bool are_addresses(const json_t *value)
-{
-    return each(value, 16, is_address);
-}
-
-static bool are_host_names(const json_t *value)
-{
-    return each(value, 16, is_host_name);
-}
-
-static bool is_dns_option(const json_t *value)
-{
-    return is_word(json_string_value(value), ":-", 64);
-}
-
-static bool are_dns_options(const json_t *value)
-{
-    return each(value, 16, is_dns_option);
-}
-
-/* "name:192.0.2.1" */
-static bool is_extra_host(const json_t *value)
-{
-    char name[256];
-    const char *text = json_string_value(value), *colon = text ? strchr(text, ':') : NULL;
-    if (!colon || (size_t)(colon - text) >= sizeof name)
-        return false;
-    str_copy(name, (size_t)(colon - text) + 1, text);
-    json_t *address = json_string(colon + 1);
-    bool is_good = is_word(name, ".-_", 253) && (is_address(address) || strcmp(colon + 1, "host-gateway") == 0);
-    json_decref(address);
-    return is_good;
-}
-
-static bool are_extra_hosts(const json_t *value)
-{
-    return each(value, 64, is_extra_host);
-}
 
 /* --- objects with members of their own ------------------------------------------------------------------------------
  */
@@ -299,8 +42,8 @@ static bool obeys(const struct member *member, const json_t *value)
            json_integer_value(value) <= member->most;
 }
 
-/* Only known members, each by its rule; those in `needed` (NULL-terminated) are there. *wrong: the first that is not as
- * it should be (a key of the object or of `needed`). */
+/* Only known members, vet_each by its rule; those in `needed` (NULL-terminated) are there. *wrong: the first that is
+ * not as it should be (a key of the object or of `needed`). */
 static bool obeys_all(const json_t *object, const struct member *members, size_t count, const char *const *needed,
     const char **wrong, const char **is)
 {
@@ -338,14 +81,15 @@ static bool is_protocol(const json_t *value)
 
 static bool is_port(const json_t *value)
 {
-    static const struct member members[] = {{.key = "ip", .rule = is_address}, {.key = "proto", .rule = is_protocol},
-        {.key = "host", .least = 1, .most = 65535}, {.key = "container", .least = 1, .most = 65535}};
+    static const struct member members[] = {{.key = "ip", .rule = vet_is_address},
+        {.key = "proto", .rule = is_protocol}, {.key = "host", .least = 1, .most = 65535},
+        {.key = "container", .least = 1, .most = 65535}};
     return OBEYS(value, members, "host", "container", "proto");
 }
 
 static bool are_ports(const json_t *value)
 {
-    return each(value, 64, is_port);
+    return vet_each(value, 64, is_port);
 }
 
 static bool is_mount_kind(const json_t *value)
@@ -361,15 +105,15 @@ static bool is_bind_source(const json_t *value)
 
 static bool is_destination(const json_t *value)
 {
-    return is_place(json_string_value(value));
+    return vet_is_place(json_string_value(value));
 }
 
 static bool is_mount(const json_t *value)
 {
     static const struct member members[] = {{.key = "kind", .rule = is_mount_kind},
-        {.key = "name", .rule = is_container_name}, {.key = "source", .rule = is_bind_source},
-        {.key = "destination", .rule = is_destination}, {.key = "read_only", .rule = is_flag},
-        {.key = "noexec", .rule = is_flag}};
+        {.key = "name", .rule = vet_is_container_name}, {.key = "source", .rule = is_bind_source},
+        {.key = "destination", .rule = is_destination}, {.key = "read_only", .rule = vet_is_flag},
+        {.key = "noexec", .rule = vet_is_flag}};
     bool read_only = false, is_volume = false;
     if (!OBEYS(value, members, "kind", "destination"))
         return false;
@@ -383,30 +127,31 @@ static bool is_mount(const json_t *value)
 
 static bool are_mounts(const json_t *value)
 {
-    return each(value, 64, is_mount);
+    return vet_each(value, 64, is_mount);
 }
 
 static bool is_figure(const json_t *value)
 {
-    return is_word(json_string_value(value), "%", 24);
+    return vet_is_word(json_string_value(value), "%", 24);
 }
 
 static bool is_tmpfs(const json_t *value)
 {
     static const struct member members[] = {{.key = "destination", .rule = is_destination},
         {.key = "size", .rule = is_figure}, {.key = "mode", .rule = is_figure}, {.key = "uid", .rule = is_figure},
-        {.key = "gid", .rule = is_figure}, {.key = "read_only", .rule = is_flag}, {.key = "noexec", .rule = is_flag}};
+        {.key = "gid", .rule = is_figure}, {.key = "read_only", .rule = vet_is_flag},
+        {.key = "noexec", .rule = vet_is_flag}};
     return OBEYS(value, members, "destination");
 }
 
 static bool are_tmpfs(const json_t *value)
 {
-    return each(value, 64, is_tmpfs);
+    return vet_each(value, 64, is_tmpfs);
 }
 
 static bool is_health(const json_t *value)
 {
-    static const struct member members[] = {{.key = "test", .rule = are_arguments},
+    static const struct member members[] = {{.key = "test", .rule = vet_are_arguments},
         {.key = "interval_us", .least = 0, .most = INT64_C(86400000000)},
         {.key = "timeout_us", .least = 0, .most = INT64_C(86400000000)},
         {.key = "start_period_us", .least = 0, .most = INT64_C(86400000000)},
@@ -448,29 +193,29 @@ static bool is_ulimit(const json_t *value)
 
 static bool are_ulimits(const json_t *value)
 {
-    return each(value, 16, is_ulimit);
+    return vet_each(value, 16, is_ulimit);
 }
 
 static bool is_alias(const json_t *value)
 {
-    return is_word(json_string_value(value), "._-", 128);
+    return vet_is_word(json_string_value(value), "._-", 128);
 }
 
 static bool are_aliases(const json_t *value)
 {
-    return each(value, 32, is_alias);
+    return vet_each(value, 32, is_alias);
 }
 
 static bool is_network_use(const json_t *value)
 {
     static const struct member members[] = {
-        {.key = "name", .rule = is_container_name}, {.key = "aliases", .rule = are_aliases}};
+        {.key = "name", .rule = vet_is_container_name}, {.key = "aliases", .rule = are_aliases}};
     return OBEYS(value, members, "name");
 }
 
 static bool are_network_uses(const json_t *value)
 {
-    return each(value, MOST_NETWORKS, is_network_use);
+    return vet_each(value, MOST_NETWORKS, is_network_use);
 }
 
 static bool is_log_driver(const json_t *value)
@@ -482,7 +227,7 @@ static bool is_log_driver(const json_t *value)
 static bool is_tag(const json_t *value)
 {
     const char *text = json_string_value(value);
-    return is_plain(text, 128) && !strpbrk(text, ",\"");
+    return vet_is_plain(text, 128) && !strpbrk(text, ",\"");
 }
 
 static bool is_log(const json_t *value)
@@ -499,24 +244,24 @@ static bool is_log(const json_t *value)
 #define BYTES_MOST (INT64_C(1) << 50)
 
 static const struct member container_members[] = {
-    {.key = "name", .rule = is_container_name, .is = "a container's name"},
-    {.key = "role", .rule = is_name, .is = "a name"},
-    {.key = "runtime", .rule = is_runtime, .is = "podman or docker"},
-    {.key = "image", .rule = is_image, .is = "an image's name"},
-    {.key = "image_id", .rule = is_id, .is = "an image's ID"},
-    {.key = "layers", .rule = are_layers, .is = "a list of layers"},
-    {.key = "entrypoint", .rule = is_one_argument, .is = "a list of one text"},
-    {.key = "cmd", .rule = are_arguments, .is = "a list of texts"},
-    {.key = "env", .rule = is_environment, .is = "an object of texts with names of letters, digits, _, . and -"},
-    {.key = "user", .rule = is_user, .is = "a user and group"},
-    {.key = "workdir", .rule = is_directory, .is = "an absolute path"},
-    {.key = "hostname", .rule = is_host_name, .is = "a host's name"},
-    {.key = "domainname", .rule = is_host_name, .is = "a domain"},
-    {.key = "tty", .rule = is_flag, .is = "true or false"},
-    {.key = "stdin", .rule = is_flag, .is = "true or false"},
-    {.key = "labels", .rule = are_labels, .is = "an object of texts, without dogwatch.job"},
+    {.key = "name", .rule = vet_is_container_name, .is = "a container's name"},
+    {.key = "role", .rule = vet_is_name, .is = "a name"},
+    {.key = "runtime", .rule = vet_is_runtime, .is = "podman or docker"},
+    {.key = "image", .rule = vet_is_image, .is = "an image's name"},
+    {.key = "image_id", .rule = vet_is_id, .is = "an image's ID"},
+    {.key = "layers", .rule = vet_are_layers, .is = "a list of layers"},
+    {.key = "entrypoint", .rule = vet_is_one_argument, .is = "a list of one text"},
+    {.key = "cmd", .rule = vet_are_arguments, .is = "a list of texts"},
+    {.key = "env", .rule = vet_is_environment, .is = "an object of texts with names of letters, digits, _, . and -"},
+    {.key = "user", .rule = vet_is_user, .is = "a user and group"},
+    {.key = "workdir", .rule = vet_is_directory, .is = "an absolute path"},
+    {.key = "hostname", .rule = vet_is_host_name, .is = "a host's name"},
+    {.key = "domainname", .rule = vet_is_host_name, .is = "a domain"},
+    {.key = "tty", .rule = vet_is_flag, .is = "true or false"},
+    {.key = "stdin", .rule = vet_is_flag, .is = "true or false"},
+    {.key = "labels", .rule = vet_are_labels, .is = "an object of texts, without dogwatch.job"},
     {.key = "health", .rule = is_health, .is = "a health check"},
-    {.key = "stop_signal", .rule = is_signal, .is = "a signal"},
+    {.key = "stop_signal", .rule = vet_is_signal, .is = "a signal"},
     {.key = "stop_timeout_s", .least = 0, .most = 3600, .is = "from 0 to 3600"},
     {.key = "ports", .rule = are_ports, .is = "a list of published ports"},
     {.key = "mounts", .rule = are_mounts, .is = "a list of volumes, and of directories below " BIND_ROOTS},
@@ -526,38 +271,38 @@ static const struct member container_members[] = {
     {.key = "memory_reservation_bytes", .least = 1, .most = BYTES_MOST, .is = "a number of bytes"},
     {.key = "cpu_nanos", .least = 1, .most = INT64_C(1000000000000), .is = "a number of billionths"},
     {.key = "cpu_shares", .least = 1, .most = 1 << 20, .is = "a number"},
-    {.key = "cpuset", .rule = is_cpu_set, .is = "a set of CPUs"},
+    {.key = "cpuset", .rule = vet_is_cpu_set, .is = "a set of CPUs"},
     {.key = "pids_limit", .least = 1, .most = 1 << 22, .is = "a number"},
     {.key = "shm_bytes", .least = 1, .most = BYTES_MOST, .is = "a number of bytes"},
     {.key = "oom_score_adj", .least = 0, .most = 1000, .is = "from 0 to 1000"},
-    {.key = "read_only", .rule = is_flag, .is = "true or false"},
-    {.key = "init", .rule = is_flag, .is = "true or false"},
-    {.key = "no_new_privileges", .rule = is_flag, .is = "true or false"},
-    {.key = "groups", .rule = are_groups, .is = "a list of groups"},
-    {.key = "extra_hosts", .rule = are_extra_hosts, .is = "a list of NAME:ADDRESS"},
-    {.key = "dns", .rule = are_addresses, .is = "a list of addresses"},
-    {.key = "dns_search", .rule = are_host_names, .is = "a list of domains"},
-    {.key = "dns_options", .rule = are_dns_options, .is = "a list of options"},
+    {.key = "read_only", .rule = vet_is_flag, .is = "true or false"},
+    {.key = "init", .rule = vet_is_flag, .is = "true or false"},
+    {.key = "no_new_privileges", .rule = vet_is_flag, .is = "true or false"},
+    {.key = "groups", .rule = vet_are_groups, .is = "a list of groups"},
+    {.key = "extra_hosts", .rule = vet_are_extra_hosts, .is = "a list of NAME:ADDRESS"},
+    {.key = "dns", .rule = vet_are_addresses, .is = "a list of addresses"},
+    {.key = "dns_search", .rule = vet_are_host_names, .is = "a list of domains"},
+    {.key = "dns_options", .rule = vet_are_dns_options, .is = "a list of options"},
     {.key = "ulimits", .rule = are_ulimits, .is = "a list of limits"},
-    {.key = "sysctls", .rule = are_sysctls, .is = "an object of settings of a container's own namespaces"},
-    {.key = "caps", .rule = are_caps, .is = "a list of capabilities that stay within a container"},
-    {.key = "ambient_caps", .rule = are_caps, .is = "a list of capabilities that stay within a container"},
+    {.key = "sysctls", .rule = vet_are_sysctls, .is = "an object of settings of a container's own namespaces"},
+    {.key = "caps", .rule = vet_are_caps, .is = "a list of capabilities that stay within a container"},
+    {.key = "ambient_caps", .rule = vet_are_caps, .is = "a list of capabilities that stay within a container"},
     {.key = "restart", .rule = is_restart, .is = "a restart policy"},
-    {.key = "network", .rule = is_none, .is = "\"none\""},
+    {.key = "network", .rule = vet_is_none, .is = "\"none\""},
     {.key = "networks", .rule = are_network_uses, .is = "a list of networks and names in them"},
     {.key = "log", .rule = is_log, .is = "a way of logging"},
-    {.key = "unsupported", .rule = are_sentences, .is = "a list of sentences"},
+    {.key = "unsupported", .rule = vet_are_sentences, .is = "a list of sentences"},
 };
 static const struct member volume_members[] = {
-    {.key = "name", .rule = is_container_name, .is = "a volume's name"},
-    {.key = "labels", .rule = are_labels, .is = "an object of texts, without dogwatch.job"},
-    {.key = "unsupported", .rule = are_sentences, .is = "a list of sentences"},
+    {.key = "name", .rule = vet_is_container_name, .is = "a volume's name"},
+    {.key = "labels", .rule = vet_are_labels, .is = "an object of texts, without dogwatch.job"},
+    {.key = "unsupported", .rule = vet_are_sentences, .is = "a list of sentences"},
 };
 static const struct member network_members[] = {
-    {.key = "name", .rule = is_container_name, .is = "a network's name"},
-    {.key = "internal", .rule = is_flag, .is = "true or false"},
-    {.key = "labels", .rule = are_labels, .is = "an object of texts, without dogwatch.job"},
-    {.key = "unsupported", .rule = are_sentences, .is = "a list of sentences"},
+    {.key = "name", .rule = vet_is_container_name, .is = "a network's name"},
+    {.key = "internal", .rule = vet_is_flag, .is = "true or false"},
+    {.key = "labels", .rule = vet_are_labels, .is = "an object of texts, without dogwatch.job"},
+    {.key = "unsupported", .rule = vet_are_sentences, .is = "a list of sentences"},
 };
 
 struct kind {
