@@ -1,7 +1,7 @@
 /* Containing a site. In this order: the mark, so that nothing of it starts any more; the drop; only then what takes
- * longer (docker's restart policies and networks, freezing what cannot be cut). It looks again until nothing new is
- * found: a container that was just being restarted has a new interface. Whatever was done stays done where a later step
- * fails, and asking again goes on. In threads of their own (host/verbs.c). */
+ * longer (asking the engines, docker's restart policies and networks, freezing what cannot be cut). It looks again
+ * until nothing new is found: a container that was just being restarted has a new interface. Whatever was done stays
+ * done where a later step fails, and asking again goes on. In threads of their own (host/verbs.c). */
 #include "host/isolate/contain.h"
 
 #include <string.h>
@@ -26,7 +26,8 @@ struct contain {
     char job[LEASE_JOB_SIZE];
     int64_t began_us;   /* monotonic */
     int64_t cut_us;     /* when the drop was in force for the last new interface */
-    json_t *containers; /* as of the last look */
+    json_t *glance;     /* what was seen before any engine was asked */
+    json_t *containers; /* as of the last look, and what only the glance has seen */
     json_t *record;     /* SITE.contain */
     json_t *interfaces; /* all that were ever cut, for the answer */
     json_t *left_out;
@@ -205,10 +206,19 @@ static enum err do_the_rest(struct contain *contain, struct err_info *info)
 /* --- together -------------------------------------------------------------------------------------------------------
  */
 
+/* What an engine that does not answer hides stays cut: the drop is always on all that is known. */
 static enum err look(struct contain *contain, struct err_info *info)
 {
+    json_t *seen;
+    enum err result = contain_look(contain->site, &seen, info);
+    for (size_t i = 0; i < json_array_size(contain->glance); i++) {
+        json_t *entry = json_array_get(contain->glance, i);
+        if (!has_id(seen, json_get_text(entry, "id")))
+            json_array_append(seen, entry);
+    }
     json_decref(contain->containers);
-    return contain_look(contain->site, &contain->containers, info);
+    contain->containers = seen;
+    return result;
 }
 
 static enum err begin(struct contain *contain, json_t **was, struct err_info *info)
@@ -221,6 +231,17 @@ static enum err begin(struct contain *contain, json_t **was, struct err_info *in
     return result;
 }
 
+/* What can be cut before the engines have said anything is cut at once, and also where they never say anything. */
+static void cut_at_a_glance(struct contain *contain)
+{
+    struct err_info why;
+    bool any_new;
+    contain->glance = isolate_glance(contain->site);
+    contain->containers = json_incref(contain->glance);
+    if (json_array_size(contain->containers) && cut(contain, &any_new, &why) != ERR_OK)
+        contain->cut_us = 0; /* once more, with its error, after the first look */
+}
+
 /* Until a look finds nothing that was not cut. Where an engine does not answer, what is of the other one is cut before
  * that is said. */
 static enum err contain_site(struct contain *contain, struct err_info *info)
@@ -228,6 +249,7 @@ static enum err contain_site(struct contain *contain, struct err_info *info)
     bool any_new = true;
     struct err_info later;
     enum err result = ERR_OK;
+    cut_at_a_glance(contain);
     for (int i = 0; i < MOST_LOOKS && any_new && result == ERR_OK; i++) {
         result = look(contain, info);
         enum err done = cut(contain, &any_new, result == ERR_OK ? info : &later);
@@ -285,6 +307,7 @@ enum err verb_site_contain(
     json_decref(contain.interfaces);
     json_decref(contain.left_out);
     json_decref(contain.containers);
+    json_decref(contain.glance);
     json_decref(contain.record);
     record_unlock(lock);
     return result;

@@ -17,7 +17,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "host/containers/runtime.h"
+#include "host/containers/stored.h"
 #include "host/path.h"
 
 #define MOST_NAMESPACES 64 /* of one container */
@@ -360,6 +360,70 @@ enum err isolate_find(const json_t *containers, struct isolate_found *found, str
     vec_free(&search.veths.list);
     close(search.route_fd);
     return result;
+}
+
+/* --- a glance -------------------------------------------------------------------------------------------------------
+ */
+
+/* The first 64 hexadecimal digits in a row in the names of a process's control groups. */
+static bool group_id(const char *pid, char id[RUNTIME_ID_SIZE])
+{
+    char path[HOST_PATH_SIZE];
+    struct buf text = BUF(GROUPS_CEILING);
+    bool found = false;
+    host_path_format(path, sizeof path, "/proc/%s/cgroup", pid);
+    buf_read_file(&text, path, NULL);
+    for (const char *at = buf_text(&text); *at && !found;) {
+        size_t digits = strspn(at, "0123456789abcdef");
+        found = digits == RUNTIME_ID_SIZE - 1;
+        if (found)
+            memcpy(id, at, digits);
+        at += digits ? digits : 1;
+    }
+    id[RUNTIME_ID_SIZE - 1] = '\0';
+    buf_free(&text);
+    return found;
+}
+
+static bool is_listed(const json_t *list, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *known = json_get_text(json_array_get(list, i), "id");
+        if (known && strcmp(known, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `seen` are the IDs that were looked up already, whosever they are. */
+static void glance_at(const char *pid, const char *site, json_t *seen, json_t *containers)
+{
+    char id[RUNTIME_ID_SIZE], of[NAME_SIZE], name[CONTAINER_NAME_SIZE];
+    int64_t number;
+    if (!group_id(pid, id) || is_listed(seen, id) || !str_to_i64(pid, 1, INT32_MAX, &number))
+        return;
+    json_array_append_new(seen, json_pack("{s:s}", "id", id));
+    enum runtime_kind kind = RUNTIME_PODMAN;
+    while (kind < RUNTIME_COUNT && !stored_find(kind, id, of, name))
+        kind++;
+    if (kind < RUNTIME_COUNT && strcmp(of, site) == 0)
+        json_array_append_new(containers, json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", name, "id", id, "runtime",
+                                              runtime_name(kind), "state", "running", "pid", (json_int_t)number));
+}
+
+json_t *isolate_glance(const char *site)
+{
+    char path[HOST_PATH_SIZE];
+    ino_t own, inode;
+    json_t *seen = json_array(), *containers = json_array();
+    DIR *proc = network_inode("self", &own) ? opendir(host_path(path, sizeof path, "/proc")) : NULL;
+    for (const struct dirent *entry; proc && (entry = readdir(proc));)
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && network_inode(entry->d_name, &inode) && inode != own)
+            glance_at(entry->d_name, site, seen, containers);
+    if (proc)
+        closedir(proc);
+    json_decref(seen);
+    return containers;
 }
 
 void isolate_found_free(struct isolate_found *found)

@@ -32,6 +32,12 @@ struct isolate_found {
 /* Of the containers (entries of an inventory) that run or are paused. `found` begins zeroed and is freed by the caller
  * in any case. */
 enum err isolate_find(const json_t *containers, struct isolate_found *found, struct err_info *info);
+/* The running containers of a site without asking their engines, as entries of an inventory with "name", "id",
+ * "runtime", "pid" (of any of their processes) and "state"; a new array. Those on the host's own network are missing,
+ * and those of an engine that keeps its state elsewhere: a beginning that takes a few milliseconds, never the whole
+ * truth. */
+json_t *isolate_glance(const char *site);
+
 void isolate_found_free(struct isolate_found *found);
 
 #endif

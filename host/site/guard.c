@@ -1,31 +1,26 @@
 /* The hook itself: a short-lived process that podman's runtime starts before each container, as root and in the host's
  * namespaces. It compares the container with the marks: by its ID, which a mark lists, else by the site its labels or
- * its name say, for which podman's own state file is searched (asking podman would wait for the lock of the very
+ * its name say, which podman's own state file tells (asking podman would wait for the lock of the very
  * container that is being started). Guarantees: no answer takes longer than reading a few small files; in doubt, it
  * starts. */
 #include "host/site/guard.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "host/containers/inspect.h"
+#include "host/containers/stored.h"
 #include "host/path.h"
 #include "host/site/mark.h"
 
 #define STATE_CEILING (256u * 1024)
 #define STATE_LIMIT_US USEC_PER_SEC
-#define DATABASE_CEILING (256u * 1024 * 1024)
-#define RECORD_REACH (256u * 1024) /* how far behind its ID a container's labels stand */
 #define REFUSED 1
 
 /* The container that is about to start. */
@@ -63,71 +58,6 @@ static bool read_state(int fd, struct starting *starting)
     return runtime_id_is_valid(starting->id);
 }
 
-/* --- whose it is ----------------------------------------------------------------------------------------------------
- */
-
-/* A JSON value that begins there; what follows it does not matter. NULL where it is none, or cut. */
-static json_t *parse_prefix(const char *text, size_t length)
-{
-    return json_loadb(
-        text, length < RECORD_REACH ? length : RECORD_REACH, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, NULL);
-}
-
-/* podman keeps what a container was made of as one JSON text: …"id":"…","name":"…",…,"labels":{…},…. Other containers'
- * texts begin with {"spec":. */
-static bool find_site(const char *text, size_t length, struct starting *starting)
-{
-    char key[RUNTIME_ID_SIZE + 32], name[CONTAINER_NAME_SIZE] = "";
-    str_format(key, sizeof key, "\"id\":\"%s\",\"name\":\"", starting->id);
-    const char *found = memmem(text, length, key, strlen(key));
-    if (!found)
-        return false;
-    const char *rest = found + strlen(key) - 1; /* at the quote before the name */
-    size_t left = length - (size_t)(rest - text);
-    left = left < RECORD_REACH ? left : RECORD_REACH;
-    json_t *quoted = parse_prefix(rest, left < sizeof name + 8 ? left : sizeof name + 8);
-    if (json_is_string(quoted))
-        str_copy(name, sizeof name, json_string_value(quoted));
-    json_decref(quoted);
-    const char *end = memmem(rest, left, "{\"spec\":", 8);
-    if (end)
-        left = (size_t)(end - rest);
-    const char *labels = memmem(rest, left, "\"labels\":{", 10);
-    json_t *object = labels ? parse_prefix(labels + 9, left - (size_t)(labels + 9 - rest)) : NULL;
-    bool any = inspect_site(object, name, starting->site);
-    json_decref(object);
-    return any;
-}
-
-static bool find_site_in(const char *file, struct starting *starting)
-{
-    char path[HOST_PATH_SIZE];
-    struct stat facts;
-    bool found = false;
-    int fd = open(host_path(path, sizeof path, file), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0 && facts.st_size <= DATABASE_CEILING) {
-        void *text = mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (text != MAP_FAILED) {
-            found = find_site(text, (size_t)facts.st_size, starting);
-            munmap(text, (size_t)facts.st_size);
-        }
-    }
-    close(fd);
-    return found;
-}
-
-/* podman's own state, where it is in the usual place: of version 4 and before, and of version 5. */
-static void look_for_site(struct starting *starting)
-{
-    static const char *const files[] = {"/var/lib/containers/storage/libpod/bolt_state.db",
-        "/var/lib/containers/storage/db.sql-wal", "/var/lib/containers/storage/db.sql"};
-    for (size_t i = 0; !starting->looked && i < sizeof files / sizeof *files; i++)
-        starting->looked = find_site_in(files[i], starting);
-    starting->looked = true;
-}
-
 /* --- the marks ------------------------------------------------------------------------------------------------------
  */
 
@@ -149,7 +79,10 @@ static bool forbids(const char *file, struct starting *starting, char *why, size
     json_t *record = mark_site_of(file, site) ? mark_record(site) : NULL;
     bool forbidden = record && mark_refuses(record, NULL, why, why_size);
     if (forbidden && !lists(record, starting->id)) {
-        look_for_site(starting);
+        char name[CONTAINER_NAME_SIZE];
+        if (!starting->looked)
+            stored_find(RUNTIME_PODMAN, starting->id, starting->site, name);
+        starting->looked = true;
         forbidden = strcmp(starting->site, site) == 0;
     }
     json_decref(record);

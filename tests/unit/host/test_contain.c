@@ -210,6 +210,44 @@ static void where_nothing_can_be_cut_the_site_stays_marked_and_it_is_said(void *
     assert_true(json_is_null(json_object_get(answer, "was"))); /* as the first time */
 }
 
+/* The site is found by what the engine wrote down, and by the processes themselves. */
+static void a_glance_sees_running_containers_without_their_engine(void **state)
+{
+    (void)state;
+    tree_write(&tree, "/proc/100/ns/net", "");
+    tree_write(&tree, "/proc/100/cgroup", "5:pids:/machine.slice/docker-" WEB ".scope\n");
+    tree_write(&tree, "/proc/101/ns/net", "");
+    tree_write(&tree, "/proc/101/cgroup", "0::/docker/" APP "\n");
+    tree_write(&tree, "/proc/102/ns/net", "");
+    tree_write(&tree, "/proc/102/cgroup", "0::/libpod_parent/libpod-" OTHER "\n");
+    tree_write(&tree, "/proc/103/cgroup", "0::/docker/" FAKE_ID("dd") "\n");
+    tree_write(&tree, "/var/lib/docker/containers/" WEB "/config.v2.json",
+        "{\"Name\":\"/web\",\"Config\":{\"Labels\":{\"dogwatch.site\":\"a.org\"}}}");
+    tree_write(
+        &tree, "/var/lib/docker/containers/" APP "/config.v2.json", "{\"Name\":\"/b.org\",\"Config\":{\"Labels\":{}}}");
+    tree_write(&tree, "/var/lib/containers/storage/libpod/bolt_state.db",
+        "{\"spec\":{},\"id\":\"" OTHER "\",\"name\":\"A.org\",\"x\":1}");
+    json_t *seen = isolate_glance("a.org");
+    assert_int_equal(json_array_size(seen), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *container = json_array_get(seen, i);
+        bool is_web = strcmp(json_get_text(container, "name"), "web") == 0;
+        assert_string_equal(json_get_text(container, "id"), is_web ? WEB : OTHER);
+        assert_string_equal(json_get_text(container, "runtime"), is_web ? "docker" : "podman");
+    }
+    json_decref(seen);
+}
+
+static void an_engine_that_does_not_answer_is_named_after_the_site_was_marked(void **state)
+{
+    (void)state;
+    fake_engine_write(&tree, "podman", "down", "Error: database is locked");
+    assert_int_equal(ask(verb_site_contain, ARGS("")), ERR_FAILED);
+    assert_non_null(strstr(info.message, "database is locked"));
+    assert_int_equal(mark_now(), MARK_QUARANTINED);
+    assert_non_null(strstr(nft_calls(), "add table netdev dogwatch.a.org"));
+}
+
 static void a_release_to_another_mark_than_before_changes_nothing(void **state)
 {
     (void)state;
@@ -270,6 +308,8 @@ int main(void)
         cmocka_unit_test(an_interface_name_that_would_end_its_quotes_is_refused),
         PODMAN(containing_marks_first_and_says_what_was_before),
         PODMAN(where_nothing_can_be_cut_the_site_stays_marked_and_it_is_said),
+        PODMAN(a_glance_sees_running_containers_without_their_engine),
+        PODMAN(an_engine_that_does_not_answer_is_named_after_the_site_was_marked),
         PODMAN(a_release_to_another_mark_than_before_changes_nothing),
         PODMAN(what_ended_while_contained_runs_again_after_the_release),
         PODMAN(what_we_froze_runs_again_unless_it_is_to_stay_frozen),
