@@ -98,8 +98,8 @@ static void read_lines(int fd, struct buf *line, struct transfer_count *count)
  * that there was one. */
 static void best_line(const char *said, char *out, size_t out_size)
 {
-    const char *best = said;
-    for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+    const char *best = said + strspn(said, "\r\n");
+    for (const char *line = best; *line; line += strcspn(line, "\n"), line += strspn(line, "\r\n")) {
         if (str_starts(line, "rsync"))
             continue;
         best = line;
