@@ -139,10 +139,12 @@ static void compose_status(const struct job_view *view, char out[STATUS_BYTES])
     str_format(out, STATUS_BYTES, "> %s", step->name);
     add(out, step->host);
     add(out, format_duration(step->started_us && now_us > step->started_us ? now_us - step->started_us : 0, took));
-    add(out, progress_words(step, words));
+    bool copies = progress_words(step, words)[0] != '\0';
+    add(out, words);
     progress_alive(step, now_us, words);
     add(out, words);
-    add(out, step->progress);
+    if (!copies) /* of a copy it would say the same */
+        add(out, step->progress);
 }
 
 static void draw_status(struct follower *follower, const struct job_view *view)

@@ -180,9 +180,7 @@ void job_print_step(const struct job_step_record *step, size_t columns, FILE *ou
     if (step->outcome && step->outcome[0])
         job_print_note(step->outcome, columns, out);
     else if (step->state == STEP_RUNNING)
-        job_print_note(step->progress, columns, out);
-    if (step->state == STEP_RUNNING && progress_words(step, copied)[0])
-        job_print_note(copied, columns, out);
+        job_print_note(progress_words(step, copied)[0] ? copied : step->progress, columns, out);
 }
 
 void job_print_head(const struct job_record *job, FILE *out)

@@ -79,7 +79,7 @@ static void add_progress(struct text *text, const struct job_step_record *step, 
         return;
     if (progress_words(step, words)[0])
         text_addf(text, ROLE_ACTIVE, "      %s", words);
-    if (step->progress && step->progress[0])
+    else if (step->progress && step->progress[0]) /* of a copy it would say the same */
         text_addf(text, ROLE_ACTIVE, "      %s", step->progress);
     enum concern concern = progress_alive(step, now_us, words);
     if (words[0])
