@@ -24,17 +24,16 @@ static ssize_t read_inflow(void *source, void *data, size_t size, struct err_inf
     return inflow_read(source, data, size, SILENCE_US, info);
 }
 
-/* It is here already, whole: fetching again would change nothing. That of another host (a site may have been isolated
- * on several at once) is not it. */
+/* It is here already, whole: fetching again would change nothing. */
 static bool is_here(const struct evidence_request *request, struct evidence_outcome *outcome)
 {
     struct evidence_report report;
     *outcome = (struct evidence_outcome){0};
-    if (!evidence_name(request->site, request->job, outcome->name))
+    if (!evidence_name(request->site, request->job, request->host, outcome->name))
         return false;
     char *directory = evidence_directory(request->state_dir, outcome->name);
     outcome->was_here = evidence_verify(request->state_dir, directory, &report, NULL) == ERR_OK && report.good &&
-                        strcmp(report.host, request->host) == 0;
+                        strcmp(report.host, request->host) == 0; /* not only by its name */
     outcome->bytes = report.bytes;
     outcome->files = report.files;
     evidence_report_free(&report);
@@ -48,7 +47,7 @@ static enum err check_place(const struct evidence_request *request, const char *
     char *directory = evidence_directory(request->state_dir, name);
     bool exists = access(directory, F_OK) == 0;
     enum err err = exists ? err_set(info, ERR_EXISTS,
-                                "%s is here already and does not verify, or is another host's: `dogwatch evidence "
+                                "%s is here already and does not verify: `dogwatch evidence "
                                 "verify %s`; move it away to fetch it again",
                                 directory, name)
                           : ERR_OK;

@@ -1,6 +1,7 @@
-/* Evidence that left its host: fetched into STATE/evidence/SITE-JOB, checked on its way in, and verifiable ever after
- * (docs/evidence.md). What a host sends is hostile until it was checked: nothing is written outside of that directory,
- * nothing that the signed manifest does not name, nothing larger than it says. Any thread; one writer per directory. */
+/* Evidence that left its host: fetched into STATE/evidence/SITE-JOB-HOST, checked on its way in, and verifiable ever
+ * after (docs/evidence.md). What a host sends is hostile until it was checked: nothing is written outside of that
+ * directory, nothing that the signed manifest does not name, nothing larger than it says. Any thread; one writer per
+ * directory. */
 #ifndef ACTIONS_EVIDENCE_H
 #define ACTIONS_EVIDENCE_H
 
@@ -15,11 +16,12 @@
 #include "remote/connection.h"
 #include "remote/helper.h"
 
-#define EVIDENCE_NAME_SIZE 160 /* SITE-JOB */
+#define EVIDENCE_NAME_SIZE 208 /* SITE-JOB-HOST */
 #define EVIDENCE_JOB_SIZE 65
 
-/* The directory's name, as on the host: the job's ':' is '_'. false where site or job can be no part of one. */
-bool evidence_name(const char *site, const char *job, char out[EVIDENCE_NAME_SIZE]);
+/* The directory's name; the job's ':' is '_'. With the host, as a job may isolate a site on several. false where one of
+ * them can be no part of it. */
+bool evidence_name(const char *site, const char *job, const char *host, char out[EVIDENCE_NAME_SIZE]);
 bool evidence_name_is_valid(const char *name);
 
 /* --- fetching ----------------------------------------------------------------------------------------------------- */

@@ -47,7 +47,7 @@ struct intake {
 static enum err open_partial(struct intake *intake, struct err_info *info)
 {
     const struct evidence_request *request = intake->request;
-    if (!evidence_name(request->site, request->job, intake->outcome->name))
+    if (!evidence_name(request->site, request->job, request->host, intake->outcome->name))
         return err_set(info, ERR_INVALID, "evidence of such a site or job can have no name");
     str_format(intake->partial, sizeof intake->partial, ".%s.partial", intake->outcome->name);
     enum err err = evidence_open_root(request->state_dir, &intake->root, info);

@@ -97,9 +97,10 @@ bool evidence_name_is_valid(const char *name)
            strspn(name, allowed) == strlen(name) && !strstr(name, "..");
 }
 
-bool evidence_name(const char *site, const char *job, char out[EVIDENCE_NAME_SIZE])
+bool evidence_name(const char *site, const char *job, const char *host, char out[EVIDENCE_NAME_SIZE])
 {
-    bool fits = name_is_valid(site) && str_format(out, EVIDENCE_NAME_SIZE, "%s-%s", site, job);
+    bool fits =
+        name_is_valid(site) && name_is_valid(host) && str_format(out, EVIDENCE_NAME_SIZE, "%s-%s-%s", site, job, host);
     for (char *colon = out; fits && (colon = strchr(colon, ':')) != NULL;)
         *colon = '_';
     return fits && evidence_name_is_valid(out);

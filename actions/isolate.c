@@ -339,11 +339,7 @@ static void add_isolation(const struct plan_request *request, const struct site_
         struct amount amount = measure(request->snapshot, site->name, places->hosts[i]);
         add_evidence(plan, places->hosts[i], &earlier, &amount);
         add_room(request, plan, places->hosts[i], amount.memory + amount.volumes);
-        if (i == 0)
-            add_pull(plan, places->hosts[i], &earlier, &amount);
-        else /* evidence bears the site's name and the job's */
-            plan_warn(
-                plan, "the evidence of %s is sealed and stays there: a job fetches that of one host", places->hosts[i]);
+        add_pull(plan, places->hosts[i], &earlier, &amount);
         warn_amount(plan, places->hosts[i], &amount);
     }
     warn_isolation(site, plan);

@@ -21,7 +21,7 @@
 #include "remote/keys.h"
 #include "remote/known_hosts.h"
 
-#define NAME "a.org-engine.7"
+#define NAME "a.org-engine.7-mosh01"
 #define LARGE 300000
 
 static char state_dir[64];
@@ -586,6 +586,28 @@ static void test_another_evidence_than_fetching_began_with_is_not_mixed_in(void 
 
 /* --- tests: what is here ------------------------------------------------------------------------------------------ */
 
+static void test_two_hosts_of_one_job_have_a_place_each(void **state)
+{
+    (void)state;
+    char *bytes;
+    size_t length;
+    struct evidence_outcome outcome;
+    struct evidence_entries entries;
+    struct evidence_request request = request_of();
+    fetch_good();
+    request.host = "mosh02";
+    make_tar(&(struct mischief){0}, &bytes, &length);
+    struct wire wire = {.bytes = bytes, .length = length};
+    assert_int_equal(evidence_take_in(&request, 0, read_wire, &wire, &outcome, &info), ERR_OK);
+    assert_string_equal(outcome.name, "a.org-engine.7-mosh02");
+    assert_int_equal(evidence_list(state_dir, &entries, &info), ERR_OK);
+    assert_int_equal(entries.count, 2);
+    assert_string_equal(entries.items[0].host, "mosh01");
+    assert_string_equal(entries.items[1].host, "mosh02");
+    vec_free(&entries);
+    free(bytes);
+}
+
 static void test_the_list_says_what_is_whole_and_what_is_not(void **state)
 {
     (void)state;
@@ -659,6 +681,7 @@ int main(void)
         TEST(test_what_was_broken_off_goes_on_with_what_is_missing),
         TEST(test_a_tar_cut_anywhere_never_passes_for_whole),
         TEST(test_another_evidence_than_fetching_began_with_is_not_mixed_in),
+        TEST(test_two_hosts_of_one_job_have_a_place_each),
         TEST(test_the_list_says_what_is_whole_and_what_is_not),
         TEST(test_removing_leaves_a_word_of_who_did_it_and_touches_nothing_else),
     };
