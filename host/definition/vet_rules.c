@@ -10,6 +10,7 @@
 #include "host/containers/runtime.h"
 #include "host/definition/caps.h"
 
+#define MOST_ENTRIES 256 /* of a list or an object */
 #define MOST_TEXT 32768
 #define MOST_LABEL 8192
 

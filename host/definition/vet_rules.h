@@ -7,8 +7,6 @@
 
 #include "base/json.h"
 
-#define MOST_ENTRIES 256 /* of a list or an object */
-
 typedef bool vet_rule(const json_t *value);
 
 /* Printable, without control characters, of 1 to `most` bytes. */
