@@ -176,10 +176,10 @@ const char *header_conflict(struct console *console, char out[512])
     const struct site_state *site = find_conflict(console_picture(console), console_freshness(console), &count);
     out[0] = '\0';
     if (site && count == 1)
-        str_format(out, 512, "‡ CONFLICT: %s has more than one startable copy – W on it shows the way out", site->name);
+        str_format(out, 512, "‡ CONFLICT: %s: two startable copies – W on it: the way out", site->name);
     else if (site)
         str_format(
-            out, 512, "‡ CONFLICT: %zu sites have more than one startable copy, the first is %s", count, site->name);
+            out, 512, "‡ CONFLICT: %zu sites with two startable copies, the first is %s", count, site->name);
     return out;
 }
 

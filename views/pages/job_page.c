@@ -96,8 +96,8 @@ static void add_step(struct text *text, const struct job_step_record *step, int6
         format_duration(end_us - step->started_us, took);
     str_format(head, sizeof head, "%s %-8s %6s  ", known ? step_looks[step->state].symbol : "?",
         step_state_word(step->state), took);
-    char *tail = xasprintf("%s%s%s", step->command && step->command[0] ? step->command : step->name,
-        step->host[0] ? "  on " : "", step->host);
+    char *tail = xasprintf("%s%s%s", step->host, step->host[0] ? ": " : "",
+        step->command && step->command[0] ? step->command : step->name);
     text_add_pair(text, style, head, step->state == STEP_PENDING ? ROLE_DIM : ROLE_NORMAL, tail);
     free(tail);
     add_progress(text, step, now_us);
