@@ -25,7 +25,7 @@ static bool parse_runtime(const json_t *object, const char *key, char out[16])
 
 /* --- runtimes --- */
 
-static void add_runtime(const json_t *entry, char *list, size_t size)
+static void add_runtime(const json_t *entry, struct inventory *inventory)
 {
     char name[16], version[24], item[64];
     bool ok = false;
@@ -34,7 +34,9 @@ static void add_runtime(const json_t *entry, char *list, size_t size)
     json_get_bool(entry, "ok", &ok);
     parse_words(entry, "version", version, sizeof version);
     str_format(item, sizeof item, "%s%s%s", name, ok && version[0] ? " " : "", ok ? version : " (no answer)");
-    parse_list_add(list, size, item);
+    parse_list_add(inventory->runtimes, sizeof inventory->runtimes, item);
+    if (!ok)
+        parse_list_add(inventory->silent, sizeof inventory->silent, name);
 }
 
 static enum err parse_runtimes(const json_t *json, struct inventory *inventory, struct err_info *info)
@@ -42,7 +44,7 @@ static enum err parse_runtimes(const json_t *json, struct inventory *inventory, 
     const json_t *list;
     enum err err = parse_section(json, WHAT, "runtimes", JSON_ARRAY, &list, info);
     for (size_t i = 0; i < json_array_size(list) && i < RUNTIMES_MAX; i++)
-        add_runtime(json_array_get(list, i), inventory->runtimes, sizeof inventory->runtimes);
+        add_runtime(json_array_get(list, i), inventory);
     return err;
 }
 

@@ -9,6 +9,7 @@
 struct inventory {
     struct parse_stamp stamp;
     char runtimes[64];                      /* "podman 4.3.1, docker (no answer)" */
+    char silent[64];                        /* "docker": those that did not answer */
     VEC(struct container_state) containers; /* sorted by name and runtime; each id and each key once */
     VEC(struct volume_state) volumes;       /* sorted by name and runtime; each key once */
     VEC(struct site_marking) marks;         /* sorted by site; each once */

@@ -143,6 +143,7 @@ static void add_objects(
     report->volumes = copy_of(inventory->volumes.items, report->volume_count, sizeof *report->volumes);
     for (size_t i = 0; i < report->volume_count; i++)
         merge_volume(&report->volumes[i], sample, now_us);
+    str_copy(report->silent, sizeof report->silent, inventory->silent);
     report->mark_count = inventory->marks.count;
     report->marks = copy_of(inventory->marks.items, report->mark_count, sizeof *report->marks);
 }

@@ -18,6 +18,7 @@ struct host_report {
     size_t volume_count;
     struct site_marking *marks; /* sorted by site, each once: what is not here bears none */
     size_t mark_count;
+    char silent[64]; /* engines that did not answer, "docker": what is not here of theirs is unknown, not gone */
 };
 void host_report_free(struct host_report *report);
 

@@ -267,9 +267,14 @@ static void take_objects(
 {
     struct site_names sites_before = {0};
     bool was_listed = host->listed;
+    struct host_report whole = report->silent[0] ? present_with_silent(host, report) : *report;
     present_sites_of(host, &sites_before);
-    merge_containers(present, host, report, now_us, at_us);
-    merge_volumes(present, host, report, now_us, at_us);
+    merge_containers(present, host, &whole, now_us, at_us);
+    merge_volumes(present, host, &whole, now_us, at_us);
+    if (report->silent[0]) {
+        free(whole.containers);
+        free(whole.volumes);
+    }
     present_take_marks(present, host, report, now_us);
     host->known = host->listed = true;
     str_copy(host->listed_boot_id, sizeof host->listed_boot_id, host->state.boot_id);

@@ -57,6 +57,10 @@ void present_load_sites(struct present *present, const struct snapshot *snapshot
 /* Point sites at their declarations in present->fleet, adding those that are new. */
 void present_declare_sites(struct present *present);
 
+/* present_silent.c: the report with what is known of engines that did not answer; the arrays are the caller's to free.
+ */
+struct host_report present_with_silent(const struct present_host *host, const struct host_report *report);
+
 /* present_marks.c */
 enum site_mark present_mark(const struct present_host *host, const char *site);
 const struct site_marking *present_marking(const struct present_host *host, const char *site); /* NULL: none */

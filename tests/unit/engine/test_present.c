@@ -359,6 +359,27 @@ static void quarantined_site_is_that_until_it_is_released(void **state)
     assert_string_equal(bench_told(bench), "container.started site.unmarked site.running");
 }
 
+/* As after a reboot, while its daemon is still starting. */
+static void what_a_silent_engine_has_is_unknown_not_gone(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    for (int i = 0; i < 2; i++) {
+        struct box box = box_of("alpha");
+        str_copy(box.report.silent, sizeof box.report.silent, "docker, podman");
+        bench_report(bench, &box);
+        assert_string_equal(bench_told(bench), "");
+        assert_int_equal(bench_get_container(bench, "alpha/shop-web")->state, RUN_UNKNOWN);
+        assert_int_equal(bench_get_site(bench, "shop")->status, SITE_UNKNOWN);
+    }
+    bench_report_one(bench, "alpha", "shop-web", "shop");
+    assert_int_equal(bench_get_site(bench, "shop")->status, SITE_RUNNING);
+    struct box box = box_of("alpha");
+    str_copy(box.report.silent, sizeof box.report.silent, "docker, podman2");
+    bench_report(bench, &box);
+    assert_string_equal(bench_told(bench), "container.removed");
+}
+
 static void site_stopped_by_a_person_is_told_as_such(void **state)
 {
     struct bench *bench = *state;
@@ -577,6 +598,7 @@ int main(void)
         TEST(site_whose_home_is_silent_is_unknown_although_a_copy_is_kept_elsewhere),
         TEST(quarantined_site_is_that_until_it_is_released),
         TEST(site_stopped_by_a_person_is_told_as_such),
+        TEST(what_a_silent_engine_has_is_unknown_not_gone),
         TEST(site_moved_off_a_lost_host_runs_and_says_so),
         TEST(flapping_host_never_makes_more_events_than_changes),
         TEST(declared_site_is_missing_only_when_every_host_has_answered),
