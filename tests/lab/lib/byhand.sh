@@ -40,11 +40,12 @@ hand_gate() { # ADDRESS PORT
 hand_server() { for_proxy "show servers state $1" | awk 'NR == 3 { print $4 }'; } # SITE
 hand_route() { for_proxy "set server $1/$server addr $2 port $3" | grep -qE 'changed|no need to change|nothing changed'; } # SITE ADDRESS PORT
 
-# The container anew on the other host, as it was made (podman keeps the command line).
-hand_create() { # SITE FROM TO
-    # shellcheck disable=SC2016
-    on "$2" podman inspect -f '{{json .Config.CreateCommand}}' "$1-ledger" | jq -r '.[1] = "create" | map(select(. != "--detach" and . != "-d")) | @sh' >"$scratch/argv"
-    on "$3" sh -c "$(cat "$scratch/argv")"
+# The container anew on the other host, as host/setup makes it.
+hand_create() { # SITE PORT TO
+    on "$3" podman create --name "$1-ledger" --hostname ledger --restart always --label "dogwatch.site=$1" --label dogwatch.container=ledger \
+        --publish "$2:$2" --memory 64M --cpus 1 --user 2042:2042 --read-only --env "SITE=$1" --env "PORT=$2" \
+        --volume "$1-data:/var/lib/ledger" localhost/coop/ledger:1 >>"$scratch/byhand.log" 2>&1 ||
+        { why="create: $(tail -n 3 "$scratch/byhand.log")" && return 1; }
 }
 
 # Podman, one ledger container, driver dir or btrfs. Moves it, measures the parts, and takes everything back: afterwards it
@@ -58,8 +59,10 @@ by_hand_move() { # SITE PORT FROM TO [btrfs]
         on "$to" podman rm -f "$site-ledger" >/dev/null 2>&1
         on "$to" podman volume rm -f "$site-data" >/dev/null 2>&1
     fi
+    why="no way from $from to $to"
     path=$(volume_path "$from" "$site-data") && hand_ways "$from" "$to" || return 1
     on "$to" podman image exists localhost/coop/ledger:1 || on "$from" sh -c "podman save localhost/coop/ledger:1 | $hand_ssh root@$(address_of "$to") podman load" >/dev/null 2>&1
+    why="no volume on $to"
     on "$to" podman volume create "$site-data" >/dev/null && to_path=$(volume_path "$to" "$site-data") || return 1
     hand_"$driver" || result=1
     on "$from" podman start "$site-ledger" >/dev/null 2>&1
@@ -73,11 +76,11 @@ by_hand_move() { # SITE PORT FROM TO [btrfs]
 }
 hand_dir() {
     ms_of first_pass hand_rsync "$from" "$to" "$path" "$to_path" && ms_of second_pass hand_rsync "$from" "$to" "$path" "$to_path" &&
-        hand_create "$site" "$from" "$to" >/dev/null &&
+        hand_create "$site" "$port" "$to" &&
         ms_of stop on "$from" podman stop -t 10 "$site-ledger" && ms_of last_pass hand_rsync "$from" "$to" "$path" "$to_path" && hand_start
 }
 hand_btrfs() {
-    ms_of first_pass hand_send "$from" "$to" "$path" "$to_path" 1 && on "$to" sync -f "${to_path%/*}" && hand_create "$site" "$from" "$to" >/dev/null &&
+    ms_of first_pass hand_send "$from" "$to" "$path" "$to_path" 1 && on "$to" sync -f "${to_path%/*}" && hand_create "$site" "$port" "$to" &&
         ms_of stop on "$from" podman stop -t 10 "$site-ledger" && ms_of last_pass hand_send_last && hand_start
 }
 hand_send_last() {
