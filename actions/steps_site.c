@@ -54,7 +54,8 @@ static enum err release_run(
 }
 
 const struct step_kind step_lease = {.name = "lease", .again = true, .run = lease_run, .undo = lease_undo};
-const struct step_kind step_release = {.name = "release", .again = true, .run = release_run};
+/* Without its lease a job can take nothing back any more. */
+const struct step_kind step_release = {.name = "release", .again = true, .settles = true, .run = release_run};
 
 /* --- containers --------------------------------------------------------------------------------------------------- */
 

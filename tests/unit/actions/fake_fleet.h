@@ -34,7 +34,7 @@ enum target_fault { TARGET_FINE, TARGET_NEVER_WELL, TARGET_DIES, TARGET_IMAGE_FA
 struct fake_node {
     uint16_t port;
     char key[1024];
-    bool has_container, running, has_image, has_volume;
+    bool has_container, running, contained, has_image, has_volume;
     bool hook; /* containers that are marked do not start */
     char mark[16];
     bool trial, trial_this_boot;
@@ -42,7 +42,7 @@ struct fake_node {
     int64_t started_us;
     char lease_job[80];
     /* how it misbehaves: */
-    char cut_verb[32]; /* the connection breaks at this verb */
+    char cut_verb[32]; /* a job's connection breaks at this verb */
     bool cut_after;    /* after it was done, else before */
     int cut_times;
     int hellos_refused;
@@ -86,7 +86,7 @@ static inline void fleet_visit(struct fake_fleet *fleet)
                    fleet->nodes[SOURCE].mark[0] == '\0' && fleet->nodes[TARGET].mark[0] == '\0';
     if (fleet->held || fleet->notice)
         return; /* it waits */
-    if (!node->running) {
+    if (!node->running || node->contained) {
         fleet->refused++;
         return;
     }
@@ -334,6 +334,29 @@ static inline json_t *verb_drain(struct fake_fleet *fleet, int number, const jso
     return json_pack("{s:i}", "left", 0);
 }
 
+static inline json_t *verb_restart(struct fake_fleet *fleet, int number, const json_t *args)
+{
+    json_decref(verb_stop(fleet, number, args));
+    return verb_start(fleet, number, args);
+}
+
+static inline json_t *verb_contain(struct fake_fleet *fleet, int number, const json_t *args)
+{
+    (void)args;
+    struct fake_node *node = &fleet->nodes[number];
+    str_copy(node->mark, sizeof node->mark, "quarantined");
+    node->contained = true;
+    return json_pack("{s:[{s:s}], s:i}", "interfaces", "container", "example.org-web", "took_ms", 5);
+}
+
+static inline json_t *verb_collect(struct fake_fleet *fleet, int number, const json_t *args)
+{
+    (void)args;
+    if (!fleet->nodes[number].contained)
+        return fleet_refusal("denied", "it is not contained");
+    return json_pack("{s:[], s:i}", "files", "took_ms", 1);
+}
+
 static const struct {
     const char *verb;
     bool changes; /* needs the lease */
@@ -350,6 +373,9 @@ static const struct {
     {"site.remove", true, verb_remove},
     {"site.start", true, verb_start},
     {"site.stop", true, verb_stop},
+    {"site.restart", true, verb_restart},
+    {"site.contain", true, verb_contain},
+    {"evidence.collect", true, verb_collect},
     {"image.find", true, verb_find_image},
     {"transfer.key", true, verb_key},
     {"transfer.check", true, verb_check},
@@ -411,7 +437,7 @@ static inline bool fleet_take(struct fake_fleet *fleet, int number, const char *
     fleet_visit(fleet);
     if (is_hello && node->hellos_refused > 0 && node->hellos_refused--)
         return false;
-    bool cut = node->cut_times > 0 && strcmp(node->cut_verb, verb) == 0;
+    bool cut = node->cut_times > 0 && strcmp(role, "operator") == 0 && strcmp(node->cut_verb, verb) == 0;
     node->cut_times -= cut;
     if (cut && !node->cut_after)
         return false;

@@ -435,11 +435,28 @@ static inline void scripted_wait(struct scripted *all)
     }
 }
 
-/* With what the store knew before: a collector is behind. */
-static inline void scripted_run_at_once(struct scripted *all, const char *action)
+static inline void scripted_begin(struct scripted *all, const char *action)
 {
     assert_good(jobs_run(all->jobs, action, "example.org", NULL, NULL, "anna", 1000, "a test", &all->job, &all->info),
         &all->info);
+}
+
+static inline void scripted_until_heard(struct scripted *all, const char *what)
+{
+    int64_t until_us = clock_mono_us() + SCRIPT_PATIENCE_US;
+    for (bool heard = false; !heard; usleep(1000)) {
+        pthread_mutex_lock(&all->mutex);
+        heard = strstr(all->heard, what) != NULL;
+        pthread_mutex_unlock(&all->mutex);
+        if (clock_mono_us() > until_us)
+            fail_msg("%s is not heard", what);
+    }
+}
+
+/* With what the store knew before: a collector is behind. */
+static inline void scripted_run_at_once(struct scripted *all, const char *action)
+{
+    scripted_begin(all, action);
     scripted_wait(all);
 }
 

@@ -11,7 +11,7 @@ static void containment_comes_with_nothing_before_it_but_the_lease(void **state)
     assert_good(scripted_plan(all, "isolate"), &all->info);
     assert_string_equal(all->plan.steps.items[0].kind->name, "lease");
     assert_string_equal(all->plan.steps.items[1].kind->name, "contain");
-    assert_null(strstr(all->heard, "mosh01:")); /* its host was not asked either */
+    assert_string_equal(all->heard, ""); /* nobody is asked before */
     assert_plan_says(all, "everything example.org-web sends is dropped");
     assert_plan_says(all, "gate: show the notice page");
     assert_plan_says(all, "keep the memory of its processes (3.0M, about");
@@ -20,33 +20,42 @@ static void containment_comes_with_nothing_before_it_but_the_lease(void **state)
     scripted_free(all);
 }
 
-static void a_silent_proxy_gets_its_notice_page_at_the_end(void **state)
-{
-    (void)state;
-    struct scripted *all = scripted_new();
-    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_SILENT);
-    assert_good(scripted_plan(all, "isolate"), &all->info);
-    const struct plan_step *last = &all->plan.steps.items[all->plan.steps.count - 1];
-    assert_string_equal(last->kind->name, "notice");
-    assert_string_equal(last->host, "gate");
-    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_FINE);
-    scripted_free(all);
-}
-
 static void a_late_proxy_shows_the_notice_page_once_it_answers(void **state)
 {
     (void)state;
     struct scripted *all = scripted_new();
-    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_SILENT);
-    scripted_collect(all);
-    assert_good(
-        jobs_run(all->jobs, "isolate", "example.org", NULL, NULL, "anna", 1000, "a test", &all->job, &all->info),
-        &all->info);
+    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_CLOSES);
+    scripted_begin(all, "isolate");
+    scripted_until_heard(all, "mosh01:sockets");
+    assert_false(all->hosts[GATE].notice);
     ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_FINE);
     scripted_wait(all);
     scripted_expect(all, JOB_FAILED, "dogwatch evidence pull"); /* nothing else is behind */
     assert_null(strstr(all->record.message, "notice"));
     assert_true(all->hosts[GATE].notice);
+    scripted_free(all);
+}
+
+static void a_proxy_that_stays_away_holds_nothing_up_and_is_said(void **state)
+{
+    (void)state;
+    struct scripted *all = scripted_new();
+    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_CLOSES);
+    scripted_run(all, "isolate");
+    scripted_expect(all, JOB_FAILED, "notice: gate");
+    assert_true(all->hosts[MOSH01].contained);
+    scripted_expect_order(all, "mosh01:seal", "mosh01:lease.release");
+    scripted_free(all);
+}
+
+static void a_proxy_that_leads_nobody_there_is_left_as_it_is(void **state)
+{
+    (void)state;
+    struct scripted *all = scripted_new();
+    all->hosts[GATE].known = false;
+    scripted_run(all, "isolate");
+    assert_null(strstr(all->record.message, "notice"));
+    assert_null(strstr(all->heard, "route.notice"));
     scripted_free(all);
 }
 
@@ -176,7 +185,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(containment_comes_with_nothing_before_it_but_the_lease),
-        cmocka_unit_test(a_silent_proxy_gets_its_notice_page_at_the_end),
+        cmocka_unit_test(a_proxy_that_stays_away_holds_nothing_up_and_is_said),
+        cmocka_unit_test(a_proxy_that_leads_nobody_there_is_left_as_it_is),
         cmocka_unit_test(a_late_proxy_shows_the_notice_page_once_it_answers),
         cmocka_unit_test(evidence_is_taken_in_the_order_of_its_volatility),
         cmocka_unit_test(a_stage_that_fails_stops_none_of_the_others),

@@ -60,18 +60,22 @@ static void a_proxy_that_cannot_be_asked_stops_a_plan_that_needs_all(void **stat
     scripted_free(all);
 }
 
-static void a_silent_proxy_keeps_nothing_waiting_and_is_late(void **state)
+static void what_must_begin_at_once_asks_no_proxy(void **state)
 {
     (void)state;
     struct scripted *all = scripted_new();
+    struct plan_request request = scripted_request(all, "example.org");
     struct plan_proxies proxies;
-    ssh_server_set_fault(all->hosts[GATE].server, SSH_SERVER_SILENT);
-    assert_good(find(all, PROXIES_QUICK, &proxies), &all->info);
-    assert_int_equal(proxies.items.count, 0);
-    assert_int_equal(proxies.late.count, 1);
-    assert_int_equal(all->plan.warnings.count, 0);
-    proxies_add_late_notice(&all->plan, &proxies);
-    assert_int_equal(all->plan.steps.count, 1);
+    for (size_t i = 0; i < all->snapshot->host_count; i++) {
+        all->snapshot->hosts[i].status = HOST_UNKNOWN;
+        all->snapshot->hosts[i].reason_code = ERR_TIMEOUT;
+    }
+    proxies_all(&request, "example.org", &proxies);
+    assert_string_equal(all->heard, "");
+    assert_int_equal(proxies.items.count, 1);
+    proxies_add_notice_soon(&all->plan, &proxies);
+    assert_int_equal(all->plan.steps.count, 0); /* it is known to be down */
+    proxies_add_notice_late(&all->plan, &proxies);
     assert_string_equal(all->plan.steps.items[0].host, "gate");
     plan_proxies_free(&proxies);
     scripted_free(all);
@@ -121,7 +125,7 @@ int main(void)
         cmocka_unit_test(a_proxy_that_knows_the_site_is_found_with_what_it_can),
         cmocka_unit_test(a_site_no_proxy_knows_is_warned_of),
         cmocka_unit_test(a_proxy_that_cannot_be_asked_stops_a_plan_that_needs_all),
-        cmocka_unit_test(a_silent_proxy_keeps_nothing_waiting_and_is_late),
+        cmocka_unit_test(what_must_begin_at_once_asks_no_proxy),
         cmocka_unit_test(a_cut_longer_than_the_hold_is_warned_of),
         cmocka_unit_test(a_proxy_that_cannot_hold_is_not_told_to),
     };
