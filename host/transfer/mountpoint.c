@@ -222,27 +222,10 @@ static json_t *answer(const struct transfer *transfer)
     return ok;
 }
 
-enum err verb_volume_detach(
-    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
-{
-    (void)session, (void)request_id;
-    struct transfer transfer;
-    enum err result = begin(args, &transfer, info);
-    if (result == ERR_OK)
-        result = place_find_source(&transfer, info);
-    if (result == ERR_OK)
-        result = check_fstab(transfer.path, info);
-    if (result == ERR_OK)
-        result = detach(transfer.path, info);
-    if (result == ERR_OK)
-        *ok = answer(&transfer);
-    return result;
-}
+typedef enum err mountpoint_change(const char *path, struct err_info *info);
 
-enum err verb_volume_attach(
-    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+static enum err change(const json_t *args, mountpoint_change *change_it, json_t **ok, struct err_info *info)
 {
-    (void)session, (void)request_id;
     struct transfer transfer;
     enum err result = begin(args, &transfer, info);
     if (result == ERR_OK)
@@ -250,8 +233,24 @@ enum err verb_volume_attach(
     if (result == ERR_OK)
         result = check_fstab(transfer.path, info);
     if (result == ERR_OK)
-        result = attach(transfer.path, info);
+        result = place_check_foreign(&transfer, info);
+    if (result == ERR_OK)
+        result = change_it(transfer.path, info);
     if (result == ERR_OK)
         *ok = answer(&transfer);
     return result;
+}
+
+enum err verb_volume_detach(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+{
+    (void)session, (void)request_id;
+    return change(args, detach, ok, info);
+}
+
+enum err verb_volume_attach(
+    struct session *session, int64_t request_id, const json_t *args, json_t **ok, struct err_info *info)
+{
+    (void)session, (void)request_id;
+    return change(args, attach, ok, info);
 }

@@ -51,6 +51,22 @@ static json_t *read_record(const char *site)
     return record_read(site, RECORD, &record, NULL) == ERR_OK ? record : json_object();
 }
 
+/* Was this directory filled by a transfer for this site before, of whatever job? Then it may be again. */
+static bool was_written(const struct transfer *transfer)
+{
+    json_t *record = read_record(transfer->site);
+    bool written = json_object_get(json_object_get(record, "written"), transfer->path) != NULL;
+    json_decref(record);
+    return written;
+}
+
+static json_t *member_of(json_t *record, const char *member)
+{
+    if (!json_is_object(json_object_get(record, member)))
+        json_object_set_new(record, member, json_object());
+    return json_object_get(record, member);
+}
+
 /* What is remembered under `member` for this volume, by this job; false where nothing is. */
 static bool recall(const struct transfer *transfer, const char *member, char path[HOST_PATH_SIZE])
 {
@@ -79,10 +95,10 @@ static enum err remember(const struct transfer *transfer, const char *member, co
     }
     json_put_text(record, "site", transfer->site);
     json_put_text(record, "job", transfer->job);
-    if (!json_is_object(json_object_get(record, member)))
-        json_object_set_new(record, member, json_object());
     name_place(transfer, name);
-    json_put_text(json_object_get(record, member), name, path);
+    json_put_text(member_of(record, member), name, path);
+    if (strcmp(member, "targets") == 0)
+        json_put_bool(member_of(record, "written"), path, true);
     result = record_write(transfer->site, RECORD, record, info);
     json_decref(record);
     record_unlock(lock);
@@ -185,22 +201,34 @@ static bool is_empty(const char *path)
     return entries <= 2;
 }
 
-static enum err check_account(const struct transfer *transfer, bool labelled, struct err_info *info)
+static enum err look_at_users(const struct transfer *transfer, struct users *users, struct err_info *info)
 {
     json_t *inventory;
     enum err result = inventory_refresh(&inventory, info);
     if (result != ERR_OK)
         return result;
-    struct users users = find_users(inventory, transfer);
+    *users = find_users(inventory, transfer);
     json_decref(inventory);
-    if (users.foreign)
-        return err_set(info, ERR_DENIED, "%s is used by the container %s, which is not one of %s", transfer->volume,
-            users.foreign_name, transfer->site);
-    if (!labelled && !users.own && !is_empty(transfer->path))
-        return err_set(info, ERR_EXISTS,
+    return users->foreign ? err_set(info, ERR_DENIED, "%s is used by the container %s, which is not one of %s",
+                                transfer->volume, users->foreign_name, transfer->site)
+                          : ERR_OK;
+}
+
+enum err place_check_foreign(const struct transfer *transfer, struct err_info *info)
+{
+    struct users users;
+    return look_at_users(transfer, &users, info);
+}
+
+static enum err check_account(const struct transfer *transfer, bool is_ours, struct err_info *info)
+{
+    struct users users;
+    enum err result = look_at_users(transfer, &users, info);
+    if (result == ERR_OK && !is_ours && !users.own && !is_empty(transfer->path))
+        result = err_set(info, ERR_EXISTS,
             "%s (%s) is there already, is not empty, and belongs to no container of %s: move it away first",
             transfer->volume, transfer->path, transfer->site);
-    return ERR_OK;
+    return result;
 }
 
 /* Go down part by part without following a link, and make what is missing. */
@@ -258,15 +286,27 @@ static enum err make_named_target(struct transfer *transfer, bool *labelled, str
     return result;
 }
 
+/* Decided by this job already, and still there: then no engine is asked, for visitors may be waiting. */
+static bool is_settled(struct transfer *transfer)
+{
+    char known[HOST_PATH_SIZE];
+    int fd = recall(transfer, "targets", known) ? place_open(known, NULL) : -1;
+    if (fd < 0)
+        return false;
+    close(fd);
+    str_copy(transfer->path, sizeof transfer->path, known);
+    return true;
+}
+
 enum err place_make_target(struct transfer *transfer, struct err_info *info)
 {
     bool labelled = false;
-    char known[HOST_PATH_SIZE];
-    bool again = recall(transfer, "targets", known);
+    if (is_settled(transfer))
+        return ERR_OK;
     enum err result =
         transfer_is_bind(transfer) ? make_bind_target(transfer, info) : make_named_target(transfer, &labelled, info);
-    if (result == ERR_OK && !(again && strcmp(known, transfer->path) == 0))
-        result = check_account(transfer, labelled, info);
+    if (result == ERR_OK)
+        result = check_account(transfer, labelled || was_written(transfer), info);
     return result == ERR_OK ? remember(transfer, "targets", transfer->path, info) : result;
 }
 
@@ -304,7 +344,13 @@ void place_forget(const char *site)
         sync_target(json_string_value(path));
     json_object_foreach (json_object_get(record, "workshops"), key, path)
         all = btrfs_remove_workshop(json_string_value(path)) && all;
+    json_object_del(record, "sources");
+    json_object_del(record, "targets");
     if (all)
+        json_object_del(record, "workshops");
+    if (json_object_get(record, "workshops") || json_object_get(record, "written"))
+        record_write(site, RECORD, record, NULL);
+    else
         record_remove(site, RECORD, NULL);
     json_decref(record);
 }

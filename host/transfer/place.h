@@ -17,6 +17,9 @@ enum err place_find_source(struct transfer *transfer, struct err_info *info);
  * those of host/definition/bind.h. */
 enum err place_make_target(struct transfer *transfer, struct err_info *info);
 
+/* ERR_DENIED, naming it, where a container of another site uses the volume (transfer->path is known). */
+enum err place_check_foreign(const struct transfer *transfer, struct err_info *info);
+
 /* The directory beside a volume's in which a transfer keeps its snapshots, and in which they arrive; remembered, so
  * that place_forget can take them away even after a restart. */
 enum err place_workshop(const struct transfer *transfer, char out[HOST_PATH_SIZE], struct err_info *info);
