@@ -1,6 +1,6 @@
-/* isolate and release. Isolating contains first, with nothing before it but the lease and half a second for the
- * proxies to say that they know the site; then the notice page, then evidence in the order of its volatility, then its
- * copy off the host. Releasing puts back what was. Both go over every host that has the site. Only reads. */
+/* isolate and release. Isolating contains first, with nothing before it but the lease: no host is asked while the plan
+ * is made, and proxies are left to their steps. Then the notice page, evidence in the order of its volatility, its copy
+ * off the host. Releasing puts back what was. Both go over every host that has the site. Only reads. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,8 +333,7 @@ static void add_isolation(const struct plan_request *request, const struct site_
         add_contain(
             request, plan, site->name, places->hosts[i], earlier.contain_us ? earlier.contain_us : 150 * USEC_PER_MSEC);
     }
-    proxies_add_leases(plan, proxies);
-    proxies_add_notice(plan, proxies);
+    proxies_add_notice_soon(plan, proxies);
     for (size_t i = 0; i < places->count; i++) {
         struct amount amount = measure(request->snapshot, site->name, places->hosts[i]);
         add_evidence(plan, places->hosts[i], &earlier, &amount);
@@ -343,10 +342,9 @@ static void add_isolation(const struct plan_request *request, const struct site_
         warn_amount(plan, places->hosts[i], &amount);
     }
     warn_isolation(site, plan);
-    proxies_add_releases(plan, proxies);
     for (size_t i = 0; i < places->count; i++)
         subject_add_release(plan, places->hosts[i]);
-    proxies_add_late_notice(plan, proxies);
+    proxies_add_notice_late(plan, proxies);
 }
 
 enum err isolate_plan(const struct plan_request *request, struct plan *plan, struct err_info *info)
@@ -363,15 +361,13 @@ enum err isolate_plan(const struct plan_request *request, struct plan *plan, str
     if (err)
         return err;
     str_copy(plan->host, sizeof plan->host, places.hosts[0]);
-    err = proxies_find(request, plan, site->name, PROXIES_QUICK,
-        "its visitors get no answer at all, there is no notice page for them", &proxies, info);
-    if (!err) {
-        add_isolation(request, site, plan, &places, &proxies);
-        plan->loses =
-            xasprintf("%s is cut off until `dogwatch release %s`; its processes stay frozen, their memory and "
-                      "its data are kept, nothing is deleted.",
-                site->name, site->name);
-    }
+    proxies_all(request, site->name, &proxies);
+    if (!proxies.items.count)
+        plan_warn(plan, "the fleet has no proxy: its visitors get no answer at all, there is no notice page for them");
+    add_isolation(request, site, plan, &places, &proxies);
+    plan->loses = xasprintf("%s is cut off until `dogwatch release %s`; its processes stay frozen, their memory and "
+                            "its data are kept, nothing is deleted.",
+        site->name, site->name);
     plan_proxies_free(&proxies);
     return err;
 }

@@ -13,8 +13,9 @@
 #include "base/mem.h"
 #include "base/sanitize.h"
 
+#define SOON_MS 3000
+#define LATE_MS 60000
 #define ASK_DEADLINE_US (10 * USEC_PER_SEC)
-#define QUICK_DEADLINE_US (500 * USEC_PER_MSEC)
 
 void plan_proxies_free(struct plan_proxies *proxies)
 {
@@ -22,7 +23,6 @@ void plan_proxies_free(struct plan_proxies *proxies)
         free(*domain);
     vec_free(&proxies->domains);
     vec_free(&proxies->items);
-    vec_free(&proxies->late);
     *proxies = (struct plan_proxies){0};
 }
 
@@ -108,12 +108,9 @@ static enum err take_failure(const struct host_answer *answer, struct plan *plan
         return err_set(info, ERR_UNREACHABLE,
             "the proxy %s cannot be asked, so it is not known where it sends the visitors of %s: %s",
             answer->host->name, out->site, answer->why);
-    if (need == PROXIES_QUICK && answer->err == ERR_TIMEOUT)
-        str_copy(vec_add(&out->late)->host, NAME_SIZE, answer->host->name);
-    else
-        plan_warn(plan,
-            "the proxy %s cannot be asked (%s): it is left as it is, and visitors who come through it see errors",
-            answer->host->name, answer->why);
+    plan_warn(plan,
+        "the proxy %s cannot be asked (%s): it is left as it is, and visitors who come through it see errors",
+        answer->host->name, answer->why);
     return ERR_OK;
 }
 
@@ -143,16 +140,31 @@ enum err proxies_find(const struct plan_request *request, struct plan *plan, con
     json_put_text(args, "site", site);
     json_object_set_new(args, "domains", domains_json(out));
     if (request->asker)
-        ask_many(request, "route.get", args, need == PROXIES_QUICK ? QUICK_DEADLINE_US : ASK_DEADLINE_US, answers, up);
+        ask_many(request, "route.get", args, ASK_DEADLINE_US, answers, up);
     else
         count = 0; /* nobody is asked here: nothing is known, and nothing is said about it */
     enum err err = take_answers(answers, count, plan, need, out, info);
-    if (!err && !out->items.count && !out->late.count && otherwise && request->asker)
+    if (!err && !out->items.count && otherwise && request->asker)
         plan_warn(plan, "no proxy of the fleet knows %s: %s", site, otherwise);
     json_decref(args);
     host_answers_free(answers, up);
     free(answers);
     return err;
+}
+
+void proxies_all(const struct plan_request *request, const char *site, struct plan_proxies *out)
+{
+    *out = (struct plan_proxies){0};
+    str_copy(out->site, sizeof out->site, site);
+    gather_domains(request->fleet, site, out);
+    vec_each (&request->fleet->hosts, const struct host_def, host) {
+        const struct host_state *state = snapshot_host(request->snapshot, host->name);
+        if (!(host->roles & ROLE_PROXY))
+            continue;
+        struct plan_proxy *proxy = vec_add(&out->items);
+        str_copy(proxy->host, sizeof proxy->host, host->name);
+        proxy->is_down = state && state->status != HOST_UP && state->reason_code;
+    }
 }
 
 bool proxies_can_hold(const struct plan_proxies *proxies)
@@ -261,15 +273,34 @@ void proxies_add_notice(struct plan *plan, const struct plan_proxies *proxies)
             "show the notice page (503, Retry-After) to visitors of %s", proxies->site);
 }
 
-void proxies_add_late_notice(struct plan *plan, const struct plan_proxies *proxies)
+static json_t *alone(const struct plan_proxies *proxies, int64_t patience_ms)
 {
-    vec_each (&proxies->late, const struct plan_proxy, proxy) {
-        json_t *parameters = with_domains(proxies);
-        json_put_bool(parameters, "late", true);
-        json_put_bool(parameters, "optional", true);
-        plan_add_step(plan, &step_notice, proxy->host, parameters, NULL,
-            "it has not answered yet: as soon as it does, show the notice page to visitors of %s", proxies->site);
-    }
+    json_t *parameters = with_domains(proxies);
+    json_put_bool(parameters, "alone", true);
+    json_put_bool(parameters, "optional", true);
+    json_put_i64(parameters, "patience_ms", patience_ms);
+    return parameters;
+}
+
+void proxies_add_notice_soon(struct plan *plan, const struct plan_proxies *proxies)
+{
+    vec_each (&proxies->items, const struct plan_proxy, proxy)
+        if (!proxy->is_down) {
+            json_t *parameters = alone(proxies, SOON_MS);
+            json_put_bool(parameters, "again_later", true);
+            plan_add_step(plan, &step_notice, proxy->host, parameters, NULL,
+                "show the notice page (503, Retry-After) to visitors of %s, if it leads them there", proxies->site);
+        }
+}
+
+void proxies_add_notice_late(struct plan *plan, const struct plan_proxies *proxies)
+{
+    vec_each (&proxies->items, const struct plan_proxy, proxy)
+        plan_add_step(plan, &step_notice, proxy->host, alone(proxies, LATE_MS), NULL,
+            proxy->is_down
+                ? "it is out of reach: if it comes back within a minute, show the notice page to visitors of %s"
+                : "where that could not be done yet: show the notice page to visitors of %s",
+            proxies->site);
 }
 
 void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies)

@@ -11,6 +11,7 @@
 /* One proxy that knows the site (docs/protocol.md "Verbs of a proxy"). */
 struct plan_proxy {
     char host[NAME_SIZE];
+    bool is_down;     /* of proxies_all: it is known to be out of reach */
     char program[16]; /* "haproxy", "nginx" */
     char state[16];   /* "site", "held", "notice" */
     bool can_hold;
@@ -22,22 +23,22 @@ struct plan_proxy {
 struct plan_proxies {
     char site[NAME_SIZE];
     VEC(struct plan_proxy) items; /* in order of name */
-    VEC(struct plan_proxy) late;  /* QUICK: those that said nothing yet; only `host` is known */
     VEC(char *) domains;          /* of the site: as declared, else its own name */
 };
 void plan_proxies_free(struct plan_proxies *proxies); /* what it owns; leaves it empty */
 
 enum proxies_need {
-    PROXIES_ALL,   /* one that cannot be asked is an error that names it: for plans that switch routes or hold */
-    PROXIES_BEST,  /* one that cannot be asked is left out, with a warning in the plan */
-    PROXIES_QUICK, /* as BEST, and none is waited for longer than half a second: for what must begin at once. What says
-                    * nothing until then is in `late` */
+    PROXIES_ALL,  /* one that cannot be asked is an error that names it: for plans that switch routes or hold */
+    PROXIES_BEST, /* one that cannot be asked is left out, with a warning in the plan */
 };
 
 /* Which proxies of the fleet know the site now. Free *out in any case. Where the fleet has none that does, the plan
  * gets the warning "no proxy of the fleet knows SITE: OTHERWISE" (NULL: no warning). ERR_UNREACHABLE as told above. */
 enum err proxies_find(const struct plan_request *request, struct plan *plan, const char *site, enum proxies_need need,
     const char *otherwise, struct plan_proxies *out, struct err_info *info);
+
+/* Every proxy of the fleet, none asked: whether it knows the site shows in the steps. */
+void proxies_all(const struct plan_request *request, const char *site, struct plan_proxies *out);
 
 bool proxies_can_hold(const struct plan_proxies *proxies); /* all of them, and there is one */
 
@@ -52,8 +53,10 @@ void proxies_add_drain(struct plan *plan, const struct plan_proxies *proxies, in
 void proxies_add_route(struct plan *plan, const struct plan_proxies *proxies, const char *to, int64_t port);
 void proxies_add_unhold(struct plan *plan, const struct plan_proxies *proxies);
 void proxies_add_notice(struct plan *plan, const struct plan_proxies *proxies); /* visitors see the notice page */
-/* The same for the late ones, leases included: whether they know the site shows when they are asked. */
-void proxies_add_late_notice(struct plan *plan, const struct plan_proxies *proxies);
+/* For what must begin at once: proxies of proxies_all, each step with its lease in it. `soon` waits a few seconds for
+ * those that are up; `late` a minute for all, where `soon` has not shown the page yet. */
+void proxies_add_notice_soon(struct plan *plan, const struct plan_proxies *proxies);
+void proxies_add_notice_late(struct plan *plan, const struct plan_proxies *proxies);
 void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies); /* visitors see the site again */
 void proxies_add_releases(struct plan *plan, const struct plan_proxies *proxies);
 

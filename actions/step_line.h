@@ -18,7 +18,7 @@ struct step_line {
 enum err step_line_open(struct step_context *context, const char *host, struct step_line *line, struct err_info *info);
 void step_line_close(struct step_line *line);
 
-/* ERR_OK where the job is linked to the host, or it answers within a minute (a few tries). */
-enum err step_line_reach(struct step_context *context, const char *host, struct err_info *info);
+/* ERR_OK where the job is linked to the host, or it answers within that time (several tries). */
+enum err step_line_reach(struct step_context *context, const char *host, int64_t patience_us, struct err_info *info);
 
 #endif

@@ -18,6 +18,7 @@
 #define UNCONTAIN_TIMEOUT_US (180 * USEC_PER_SEC)
 #define COLLECT_TIMEOUT_US (6 * 3600 * USEC_PER_SEC) /* of one stage; the link tells earlier when a host is gone */
 #define LEFT_OUT_SHOWN 4
+#define REACH_PATIENCE_US (60 * USEC_PER_SEC)
 #define PULL_TRIES 4
 #define PULL_EVERY_US (5 * USEC_PER_SEC)
 #define PING_EVERY_US (20 * USEC_PER_SEC)
@@ -116,7 +117,7 @@ static enum err evidence_run(
     json_t *answer = NULL;
     char size[FORMAT_SIZE], took[FORMAT_SIZE];
     int64_t took_ms = 0, bytes, count;
-    enum err err = step_line_reach(context, step->host, info);
+    enum err err = step_line_reach(context, step->host, REACH_PATIENCE_US, info);
     if (err)
         return err;
     json_t *args = json_object();

@@ -243,16 +243,18 @@ static enum err turn_notice(
     if (!err && known)
         return show_notice(context, step, on, outcome, info);
     if (!err)
-        buf_printf(outcome, "%s does not know %s any more: nothing to do", step->host, step_site(context));
+        buf_printf(outcome, "%s leads nobody to %s: nothing to do", step->host, step_site(context));
     return err;
 }
 
-/* A proxy that said nothing while the plan was made: nothing waits for it longer than a minute, and its lease is taken
- * and given back here. */
-static enum err notice_late(
+/* Of a job that cannot wait for proxies: this one's lease is taken and given back here, and nothing waits for it longer
+ * than "patience_ms". With "again_later" a failure is only said: a later step of the plan tries once more. */
+static enum err notice_with_lease(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    enum err err = step_line_reach(context, step->host, info);
+    int64_t patience_ms = 0;
+    json_get_i64(step->parameters, "patience_ms", &patience_ms);
+    enum err err = step_line_reach(context, step->host, patience_ms * USEC_PER_MSEC, info);
     if (!err)
         err = step_take_lease(context, step->host, info);
     if (err)
@@ -262,12 +264,34 @@ static enum err notice_late(
     return err;
 }
 
+static enum err notice_alone(
+    struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
+{
+    char key[2 * NAME_SIZE + 16];
+    struct err_info own = {0};
+    bool again_later = false;
+    str_format(key, sizeof key, "seen to %s %s", step->host, step_site(context));
+    if (step_recall(context, key)) {
+        buf_printf(outcome, "it was done");
+        return ERR_OK;
+    }
+    enum err err = notice_with_lease(context, step, outcome, &own);
+    if (!err)
+        return step_remember(context, key, json_true(), info);
+    if (info)
+        *info = own;
+    if (err == ERR_CANCELLED || !json_get_bool(step->parameters, "again_later", &again_later) || !again_later)
+        return err;
+    buf_printf(outcome, "not yet: %s; once more at the end", own.message);
+    return ERR_OK;
+}
+
 static enum err notice_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    bool late = false;
-    if (json_get_bool(step->parameters, "late", &late) && late)
-        return notice_late(context, step, outcome, info);
+    bool is_alone = false;
+    if (json_get_bool(step->parameters, "alone", &is_alone) && is_alone)
+        return notice_alone(context, step, outcome, info);
     return turn_notice(context, step, true, outcome, info);
 }
 
