@@ -62,6 +62,11 @@ void client_free(struct client *client)
     free(client);
 }
 
+void client_give_up(struct client *client)
+{
+    shutdown(client->fd, SHUT_RDWR);
+}
+
 /* Until the socket is ready, or the deadline. */
 static enum err wait_ready(struct client *client, short events, int64_t deadline_us, struct err_info *info)
 {

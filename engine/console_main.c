@@ -2,6 +2,7 @@
  * started the console opens all the same: it shows what is in the store and says what is wrong. */
 #include "engine/console_main.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,43 +12,77 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/paths.h"
+#include "base/vec.h"
 #include "engine/client.h"
 #include "engine/spawn.h"
 #include "views/console.h"
 
-#define REQUEST_TIMEOUT_US (INT64_C(60) * 1000000)
+#define REQUEST_TIMEOUT_US (INT64_C(120) * 1000000) /* a plan waits for a host as long as the engine does */
 #define LOOK_TIMEOUT_US INT64_C(1000000)
 
 struct way {
     char *fleet_dir, *state_dir;
-    struct client *client;  /* NULL until it is needed, and after it broke */
-    struct client *looking; /* the same, of another thread: never behind a request that takes long */
+    pthread_mutex_t mutex;          /* over the two below */
+    VEC(struct client *) under_way; /* asked by threads of the console at this moment */
+    bool over;                      /* the console ends: nothing more is asked */
+    struct client *looking;         /* of one thread: never behind a request that takes long */
 };
+
+/* --- requests that are under way --- */
+
+static bool enter(struct way *way, struct client *client)
+{
+    pthread_mutex_lock(&way->mutex);
+    bool over = way->over;
+    if (!over)
+        vec_push(&way->under_way, client);
+    pthread_mutex_unlock(&way->mutex);
+    return !over;
+}
+
+static void leave(struct way *way, const struct client *client)
+{
+    pthread_mutex_lock(&way->mutex);
+    for (size_t i = way->under_way.count; i-- > 0;)
+        if (way->under_way.items[i] == client)
+            way->under_way.items[i] = way->under_way.items[--way->under_way.count];
+    pthread_mutex_unlock(&way->mutex);
+}
+
+static void give_up(void *owner)
+{
+    struct way *way = owner;
+    pthread_mutex_lock(&way->mutex);
+    way->over = true;
+    vec_each (&way->under_way, struct client *, client)
+        client_give_up(*client);
+    pthread_mutex_unlock(&way->mutex);
+}
 
 static bool is_broken(enum err result)
 {
     return result == ERR_CLOSED || result == ERR_TIMEOUT || result == ERR_GARBAGE || result == ERR_IO;
 }
 
-/* Once anew over a connection that the engine closed in the meantime (it was started again); what could have begun
- * something is asked only once. */
+/* A connection for each: a question that takes long holds up none that comes after it. */
 static enum err request(void *owner, json_t *wish, json_t **answer, struct err_info *info)
 {
     struct way *way = owner;
+    struct client *client;
     *answer = NULL;
-    bool was_open = way->client != NULL;
-    enum err result = was_open ? ERR_OK : client_open(way->state_dir, &way->client, info);
-    if (result == ERR_OK)
-        result = client_request(way->client, json_incref(wish), REQUEST_TIMEOUT_US, answer, info);
-    if (is_broken(result)) {
-        client_free(way->client);
-        way->client = NULL;
+    enum err result = client_open(way->state_dir, &client, info);
+    if (result != ERR_OK) {
+        json_decref(wish);
+        return result;
     }
-    const char *command = json_get_text(wish, "command");
-    bool harmless = command && strcmp(command, "run") != 0 && strcmp(command, "cancel") != 0;
-    if (result == ERR_CLOSED && was_open && harmless)
-        return request(owner, wish, answer, info);
-    json_decref(wish);
+    if (enter(way, client)) {
+        result = client_request(client, wish, REQUEST_TIMEOUT_US, answer, info);
+        leave(way, client);
+    } else {
+        json_decref(wish);
+        result = err_set(info, ERR_CANCELLED, "the console ends");
+    }
+    client_free(client);
     return result;
 }
 
@@ -90,7 +125,7 @@ static char *welcome(const char *fleet_dir)
 static enum err open_console(struct way *way, bool no_engine, const char *theme, struct err_info *info)
 {
     struct err_info why = {0};
-    struct console_link link = {.owner = way, .request = request, .look = look, .theme = theme};
+    struct console_link link = {.owner = way, .request = request, .give_up = give_up, .look = look, .theme = theme};
     char *first_words = welcome(way->fleet_dir);
     link.welcome = first_words;
     link.start = no_engine ? NULL : start;
@@ -118,9 +153,11 @@ int console_main(int argc, char **argv)
     struct err_info info = {0};
     enum err result = cli_parse(&cli, argc, argv, &info);
     if (result == ERR_OK && !cli.help) {
-        struct way way = {.fleet_dir = paths_fleet_dir(cli.fleet_dir), .state_dir = paths_state_dir(cli.state_dir)};
+        struct way way = {.fleet_dir = paths_fleet_dir(cli.fleet_dir),
+            .state_dir = paths_state_dir(cli.state_dir),
+            .mutex = PTHREAD_MUTEX_INITIALIZER};
         result = open_console(&way, no_engine, theme, &info);
-        client_free(way.client);
+        vec_free(&way.under_way);
         client_free(way.looking);
         free(way.fleet_dir);
         free(way.state_dir);

@@ -6,13 +6,17 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* The way to the engine. The calls may block; request and start come from one worker thread of the console's own, look
- * from another. */
+/* The way to the engine. The calls may block; request and start come from several worker threads of the console's own
+ * at once, look from one other. */
 struct console_link {
     void *owner;
     /* Ask the engine (docs/socket.md). Takes ownership of `request`; *answer is the "ok" member, the caller's, or NULL
      * on failure. */
     enum err (*request)(void *owner, json_t *request, json_t **answer, struct err_info *info);
+    /* The console ends: calls of request that are under way return soon. From another thread. NULL: they are waited
+     * for.
+     */
+    void (*give_up)(void *owner);
     /* Start an engine where none is alive, and wait until it answers. NULL: the console cannot. */
     enum err (*start)(void *owner, struct err_info *info);
     /* As request, for what is only looked at: answers within a second, or fails. NULL: nobody can be asked. */

@@ -1,4 +1,4 @@
-/* The worker thread behind the link to the engine: requests in, replies out, in order. */
+/* The worker threads behind the link to the engine: requests in, replies out, as they come. */
 #include "views/console/asker.h"
 
 #include <pthread.h>
@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/queue.h"
 
-enum { WAITING_MAX = 16 };
+enum { WAITING_MAX = 16, THREADS = 3 };
 
 struct question {
     int64_t ticket;
@@ -19,7 +19,7 @@ struct asker {
     const struct console_link *link;
     int wake_fd;
     struct queue *questions, *replies;
-    pthread_t thread;
+    pthread_t threads[THREADS];
 };
 
 static void drop_question(void *item)
@@ -78,8 +78,9 @@ struct asker *asker_start(const struct console_link *link, int wake_fd)
     asker->wake_fd = wake_fd;
     asker->questions = queue_new(WAITING_MAX, drop_question);
     asker->replies = queue_new(WAITING_MAX, drop_reply);
-    if (pthread_create(&asker->thread, NULL, run, asker) != 0)
-        abort();
+    for (size_t i = 0; i < THREADS; i++)
+        if (pthread_create(&asker->threads[i], NULL, run, asker) != 0)
+            abort();
     return asker;
 }
 
@@ -91,7 +92,10 @@ void asker_stop(struct asker *asker)
     while (queue_pop(asker->questions, &item, 1, 0) == 1)
         drop_question(item);
     queue_close(asker->questions);
-    pthread_join(asker->thread, NULL);
+    if (asker->link->give_up)
+        asker->link->give_up(asker->link->owner);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(asker->threads[i], NULL);
     queue_free(asker->questions);
     queue_free(asker->replies);
     free(asker);

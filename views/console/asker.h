@@ -1,5 +1,5 @@
-/* Asking the engine: one thread that does nothing else, so that a slow answer delays neither the screen nor the data.
- */
+/* Asking the engine: threads that do nothing else, so that a slow answer delays neither the screen nor the data, and no
+ * question waits behind a slow one. Answers come in any order. */
 #ifndef VIEWS_CONSOLE_ASKER_H
 #define VIEWS_CONSOLE_ASKER_H
 
@@ -17,7 +17,7 @@ struct reply {
 };
 
 struct asker *asker_start(const struct console_link *link, int wake_fd); /* both borrowed */
-/* Waits for a request that is under way, at most as long as the link does. NULL allowed. */
+/* Gives up requests that are under way, and waits for their threads. NULL allowed. */
 void asker_stop(struct asker *asker);
 
 /* Queue a request (ownership taken); request NULL: start the engine. The ticket comes back with the reply. Where

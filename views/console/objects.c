@@ -330,7 +330,7 @@ static enum concern why_site(
     if (concern == CONCERN_UNKNOWN)
         why_host(snapshot, site->host, freshness, out);
     else if (concern == CONCERN_CONFLICT)
-        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT, %s; W asks every host and shows the way out", site->name,
+        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W shows the way out – %s", site->name,
             site->drift[0] ? site->drift : "more than one startable copy");
     else if (site->mark != MARK_NONE)
         why_marked(site, freshness, out);
