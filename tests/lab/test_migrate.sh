@@ -43,6 +43,19 @@ test_docker_to_podman_under_load() {
     why=$said
     [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 && nothing_left kept
 }
+# before the reboots below: nothing mounts it at boot (README.md)
+test_a_volume_on_shared_storage_is_mounted_elsewhere() {
+    append wharf.example 41 || { why="cannot write"; return 1; }
+    visitors get wharf.example --rate 20
+    act migrate wharf.example --to mosh02
+    local result=$? said=$why
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost wharf.example get && lives_on wharf.example mosh02 && nothing_left kept &&
+        why="mounted on mosh01 still, or not on mosh02" && ! lab exec mosh01 mountpoint -q /srv/wharf.example &&
+        lab exec mosh02 mountpoint -q /srv/wharf.example && act migrate wharf.example --to mosh01 && lives_on wharf.example mosh01 &&
+        book wharf.example | grep -qx 41
+}
 test_a_cancel_in_the_middle_of_the_copy_goes_back() {
     local number
     lab fill ledger.example data 20000 420000000 || { why="could not fill the volume"; return 1; }
@@ -161,18 +174,6 @@ test_an_engine_with_another_store_is_refused_by_the_host() {
     dog job "$number" --cancel >/dev/null 2>&1 || dog cancel "$number" >/dev/null 2>&1
     kill -TERM $pid && wait $pid
     [ $result = 0 ] && wait_for 60 "job $number over" job_over "$number" && lives_on ledger.example "$from"
-}
-test_a_volume_on_shared_storage_is_mounted_elsewhere() {
-    append wharf.example 41 || { why="cannot write"; return 1; }
-    visitors get wharf.example --rate 20
-    act migrate wharf.example --to mosh02
-    local result=$? said=$why
-    visitors_leave get
-    why=$said
-    [ $result = 0 ] && none_failed get && none_lost wharf.example get && lives_on wharf.example mosh02 && nothing_left kept &&
-        why="mounted on mosh01 still, or not on mosh02" && ! lab exec mosh01 mountpoint -q /srv/wharf.example &&
-        lab exec mosh02 mountpoint -q /srv/wharf.example && act migrate wharf.example --to mosh01 && lives_on wharf.example mosh01 &&
-        book wharf.example | grep -qx 41
 }
 test_with_btrfs_the_cut_does_not_grow_with_the_volume() {
     local small big
