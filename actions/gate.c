@@ -300,6 +300,7 @@ static enum err gate_run(
     return ERR_OK;
 }
 
-const struct step_kind step_gate = {.name = "gate", .again = true, .settles = true, .run = gate_run};
+const struct step_kind step_gate = {
+    .name = "gate", .runs = "site.status, GET", .again = true, .settles = true, .run = gate_run};
 /* The same where there is still a way back: what proves itself here has yet to take over. */
-const struct step_kind step_proof = {.name = "proof", .again = true, .run = gate_run};
+const struct step_kind step_proof = {.name = "proof", .runs = "site.status, GET", .again = true, .run = gate_run};

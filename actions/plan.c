@@ -140,6 +140,7 @@ json_t *plan_to_json(const struct plan *plan)
         json_put_text(row, "host", step->host);
         json_put_text(row, "site", step->site);
         json_put_text(row, "command", step->command);
+        json_put_text(row, "runs", step->kind->runs);
         json_put_text(row, "undo", step->undo);
         json_object_set(row, "parameters", step->parameters);
         json_array_append_new(steps, row);
@@ -270,6 +271,8 @@ void plan_to_text(const struct plan *plan, struct buf *out)
     for (size_t i = 0; i < plan->steps.count; i++) {
         const struct plan_step *step = &plan->steps.items[i];
         buf_printf(out, "%2zu. %s%s%s\n", i + 1, step->host, step->host[0] ? ": " : "", step->command);
+        if (step->kind->runs)
+            buf_printf(out, "      runs: %s\n", step->kind->runs);
         if (step->undo)
             buf_printf(out, "      undo: %s\n", step->undo);
     }

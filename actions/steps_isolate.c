@@ -85,8 +85,16 @@ static enum err uncontain_run(
     return ERR_OK;
 }
 
-const struct step_kind step_contain = {.name = "contain", .again = true, .settles = true, .run = contain_run};
-const struct step_kind step_uncontain = {.name = "uncontain", .again = true, .run = uncontain_run, .undo = contain_run};
+const struct step_kind step_contain = {.name = "contain",
+    .runs = "site.contain: nft netdev ingress drop",
+    .again = true,
+    .settles = true,
+    .run = contain_run};
+const struct step_kind step_uncontain = {.name = "uncontain",
+    .runs = "site.uncontain: ss -K, nft delete table, unpause",
+    .again = true,
+    .run = uncontain_run,
+    .undo = contain_run};
 
 /* --- evidence ----------------------------------------------------------------------------------------------------- */
 
@@ -139,7 +147,8 @@ static enum err evidence_run(
     return ERR_OK;
 }
 
-const struct step_kind step_evidence = {.name = "evidence", .again = true, .run = evidence_run};
+const struct step_kind step_evidence = {
+    .name = "evidence", .runs = "evidence.collect", .again = true, .run = evidence_run};
 
 /* --- off the host ------------------------------------------------------------------------------------------------- */
 
@@ -206,4 +215,5 @@ static enum err pull_run(
         step->host, step_site(context));
 }
 
-const struct step_kind step_pull = {.name = "pull", .again = true, .run = pull_run};
+const struct step_kind step_pull = {
+    .name = "pull", .runs = "evidence.open; sha256, ssh-keygen -Y verify", .again = true, .run = pull_run};

@@ -109,7 +109,8 @@ static enum err incoming_undo(
     return err;
 }
 
-const struct step_kind step_incoming = {.name = "incoming", .again = true, .run = incoming_run, .undo = incoming_undo};
+const struct step_kind step_incoming = {
+    .name = "incoming", .runs = "site.mark incoming", .again = true, .run = incoming_run, .undo = incoming_undo};
 
 /* --- one transfer ------------------------------------------------------------------------------------------------- */
 
@@ -345,7 +346,7 @@ static enum err close_run(
     return err;
 }
 
-const struct step_kind step_close = {.name = "close", .again = true, .run = close_run};
+const struct step_kind step_close = {.name = "close", .runs = "transfer.close", .again = true, .run = close_run};
 
 static void tell_transfer(const struct transfer *transfer, struct buf *outcome)
 {
@@ -411,7 +412,11 @@ static enum err image_run(
 }
 
 /* The image itself stays: another try finds it there. */
-const struct step_kind step_image = {.name = "image", .again = true, .run = image_run, .undo = transfer_undo};
+const struct step_kind step_image = {.name = "image",
+    .runs = "image.find; podman|docker save, load",
+    .again = true,
+    .run = image_run,
+    .undo = transfer_undo};
 
 /* --- volumes ------------------------------------------------------------------------------------------------------ */
 
@@ -477,7 +482,11 @@ static enum err copy_run(
     return err;
 }
 
-const struct step_kind step_copy = {.name = "copy", .again = true, .run = copy_run, .undo = transfer_undo};
+const struct step_kind step_copy = {.name = "copy",
+    .runs = "transfer.send: rsync -aHAX --delete, or btrfs send, receive",
+    .again = true,
+    .run = copy_run,
+    .undo = transfer_undo};
 
 /* Each end has an engine of its own. */
 static enum err ask_mount(struct step_context *context, const struct plan_step *step, const char *verb,
@@ -529,8 +538,11 @@ static enum err last_pass_undo(
     return close_transfers(context, step, info);
 }
 
-const struct step_kind step_last_pass = {
-    .name = "last-pass", .again = true, .run = last_pass_run, .undo = last_pass_undo};
+const struct step_kind step_last_pass = {.name = "last-pass",
+    .runs = "transfer.send: rsync -aHAX --delete, or btrfs send, receive; of a mount: umount, mount",
+    .again = true,
+    .run = last_pass_run,
+    .undo = last_pass_undo};
 
 /* --- made anew, handed over --------------------------------------------------------------------------------------- */
 
@@ -587,7 +599,11 @@ static enum err create_undo(
     return err;
 }
 
-const struct step_kind step_create = {.name = "create", .again = true, .run = create_run, .undo = create_undo};
+const struct step_kind step_create = {.name = "create",
+    .runs = "site.definition, site.create: podman|docker create",
+    .again = true,
+    .run = create_run,
+    .undo = create_undo};
 
 /* From now on the site lives here: it may start by itself. A host that was started anew meanwhile has not started it.
  */
@@ -603,7 +619,8 @@ static enum err activate_run(
     return err;
 }
 
-const struct step_kind step_activate = {.name = "activate", .again = true, .settles = true, .run = activate_run};
+const struct step_kind step_activate = {
+    .name = "activate", .runs = "site.mark none, site.start", .again = true, .settles = true, .run = activate_run};
 
 static enum err keep_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
@@ -622,7 +639,7 @@ static enum err keep_run(
     return err;
 }
 
-const struct step_kind step_keep = {.name = "keep", .again = true, .run = keep_run};
+const struct step_kind step_keep = {.name = "keep", .runs = "site.mark kept", .again = true, .run = keep_run};
 
 static enum err remove_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
@@ -641,4 +658,5 @@ static enum err remove_run(
     return err;
 }
 
-const struct step_kind step_remove = {.name = "remove", .again = true, .run = remove_run};
+const struct step_kind step_remove = {
+    .name = "remove", .runs = "site.remove: podman|docker rm, volume rm", .again = true, .run = remove_run};

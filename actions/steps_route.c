@@ -314,10 +314,21 @@ static enum err notice_undo(
     return ERR_OK;
 }
 
-const struct step_kind step_hold = {.name = "hold", .again = true, .run = hold_run, .undo = let_go_on};
-const struct step_kind step_drain = {.name = "drain", .again = true, .run = drain_run};
-const struct step_kind step_route = {
-    .name = "route", .again = true, .settles = true, .run = route_run, .undo = route_undo};
-const struct step_kind step_unhold = {.name = "unhold", .again = true, .run = let_go_on};
-const struct step_kind step_notice = {.name = "notice", .again = true, .run = notice_run, .undo = notice_undo};
-const struct step_kind step_page = {.name = "page", .again = true, .run = page_run, .undo = notice_undo};
+const struct step_kind step_hold = {
+    .name = "hold", .runs = "route.hold: set server SITE/site addr", .again = true, .run = hold_run, .undo = let_go_on};
+const struct step_kind step_drain = {.name = "drain", .runs = "route.drain", .again = true, .run = drain_run};
+const struct step_kind step_route = {.name = "route",
+    .runs = "route.set: sites.d/SITE.cfg, set server SITE/site addr",
+    .again = true,
+    .settles = true,
+    .run = route_run,
+    .undo = route_undo};
+const struct step_kind step_unhold = {
+    .name = "unhold", .runs = "route.release: set server SITE/site addr", .again = true, .run = let_go_on};
+const struct step_kind step_notice = {.name = "notice",
+    .runs = "route.notice: sites.map, set map",
+    .again = true,
+    .run = notice_run,
+    .undo = notice_undo};
+const struct step_kind step_page = {
+    .name = "page", .runs = "route.notice: sites.map, set map", .again = true, .run = page_run, .undo = notice_undo};

@@ -53,9 +53,11 @@ static enum err release_run(
     return ERR_OK;
 }
 
-const struct step_kind step_lease = {.name = "lease", .again = true, .run = lease_run, .undo = lease_undo};
+const struct step_kind step_lease = {
+    .name = "lease", .runs = "lease.take", .again = true, .run = lease_run, .undo = lease_undo};
 /* Without its lease a job can take nothing back any more. */
-const struct step_kind step_release = {.name = "release", .again = true, .settles = true, .run = release_run};
+const struct step_kind step_release = {
+    .name = "release", .runs = "lease.release", .again = true, .settles = true, .run = release_run};
 
 /* --- containers --------------------------------------------------------------------------------------------------- */
 
@@ -153,7 +155,7 @@ static enum err note_run(
     return err;
 }
 
-const struct step_kind step_note = {.name = "note", .again = true, .run = note_run};
+const struct step_kind step_note = {.name = "note", .runs = "site.status, logs.tail", .again = true, .run = note_run};
 
 /* --- restart ------------------------------------------------------------------------------------------------------ */
 
@@ -329,6 +331,7 @@ static int64_t restart_quiet_us(const struct plan_step *step)
 }
 
 const struct step_kind step_restart = {.name = "restart",
+    .runs = "site.restart: podman|docker stop -t 10, start",
     .run = restart_run,
     .undo = start_here, /* whatever was stopped; what happened to be started anew stays */
     .truth = restart_truth,
@@ -422,9 +425,12 @@ static enum err leave_undo(
 }
 
 /* Parameters: "peer". */
-const struct step_kind step_leave = {.name = "leave", .again = true, .run = leave_run, .undo = leave_undo};
+const struct step_kind step_leave = {
+    .name = "leave", .runs = "site.mark leaving", .again = true, .run = leave_run, .undo = leave_undo};
 /* Parameters: "mark" to set, or that is "marked"; "containers" (for the time it may take), "grace_s", "peer". */
-const struct step_kind step_stop = {.name = "stop", .again = true, .run = stop_run, .undo = stop_undo};
+const struct step_kind step_stop = {
+    .name = "stop", .runs = "site.stop: podman|docker stop -t 10", .again = true, .run = stop_run, .undo = stop_undo};
 /* Parameters: "mark" to set ("none", or "incoming" with "trial"), or that is "marked"; "before": what it bears until
  * then. */
-const struct step_kind step_start = {.name = "start", .again = true, .run = start_run, .undo = start_undo};
+const struct step_kind step_start = {
+    .name = "start", .runs = "site.start: podman|docker start", .again = true, .run = start_run, .undo = start_undo};

@@ -31,14 +31,15 @@ static unsigned style_of(const json_t *plan, const char *line, size_t number)
         return ROLE_TITLE;
     if ((loses && strcmp(loses, line) == 0) || is_warning(plan, line))
         return ROLE_WARNING;
-    if (str_starts(words, "undo: "))
+    if (str_starts(words, "undo: ") || str_starts(words, "runs: "))
         return ROLE_DIM;
     if (line[0] != ' ' && str_ends(line, ":"))
         return ROLE_TITLE;
     return str_starts(line, "Visitors ") ? ROLE_NORMAL | STYLE_BOLD : ROLE_NORMAL;
 }
 
-/* What stands before the words of a line: number, "undo:", "!"; words that are wrapped hang below the words. */
+/* What stands before the words of a line: number, "runs:", "undo:", "!"; words that are wrapped hang below the words.
+ */
 static size_t head_length(const char *line)
 {
     size_t blanks = strspn(line, " "), digits = strspn(line + blanks, "0123456789");
@@ -46,7 +47,8 @@ static size_t head_length(const char *line)
         return blanks + digits + 2;
     if (str_starts(line + blanks, "! "))
         return blanks + 2;
-    return str_starts(line + blanks, "undo: ") ? blanks + strlen("undo: ") : blanks;
+    bool named = str_starts(line + blanks, "undo: ") || str_starts(line + blanks, "runs: ");
+    return named ? blanks + strlen("undo: ") : blanks;
 }
 
 static void add_line(struct text *text, const json_t *plan, const char *line, size_t number)

@@ -57,8 +57,10 @@ static void a_plan_is_told_in_lines(void **state)
     char *text = as_text(&plan);
     assert_string_equal(text, "restart example.org on mosh01\n\n"
                               " 1. mosh01: take the lease of example.org\n"
+                              "      runs: lease.take\n"
                               "      undo: release it\n"
                               " 2. mosh01: stop and start it\n"
+                              "      runs: site.restart: podman|docker stop -t 10, start\n"
                               "\nVisitors are cut off for about 1.6s: it took so long in job 3.\n"
                               "\nWarnings:\n"
                               "  ! no health check of web\n");
