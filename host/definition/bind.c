@@ -55,6 +55,12 @@ bool bind_is_everywhere(const char *path)
     return path && (strcmp(path, "/etc/localtime") == 0 || strcmp(path, "/etc/timezone") == 0);
 }
 
+bool bind_is_at_or_below(const char *path, const char *above)
+{
+    size_t length = strlen(above);
+    return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
 /* --- walking --------------------------------------------------------------------------------------------------------
  */
 

@@ -18,6 +18,9 @@ bool bind_is_allowed(const char *path);
 /* A file that each host has of its own and that may be mounted read-only: /etc/localtime, /etc/timezone. Pure. */
 bool bind_is_everywhere(const char *path);
 
+/* Whether `path` is `above` or lies in it. Pure. */
+bool bind_is_at_or_below(const char *path, const char *above);
+
 /* Whether it is there, with no symbolic link anywhere in it: ERR_NOT_FOUND, ERR_DENIED (a link, or neither a directory
  * nor a file). Any thread. */
 enum err bind_check(const char *path, struct err_info *info);

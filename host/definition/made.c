@@ -7,15 +7,15 @@
 
 #define SUFFIX "made"
 
+/* Of another job only the directories count. */
 static json_t *read_made(const char *site, const char *job)
 {
     json_t *record;
-    const char *by;
-    if (record_read(site, SUFFIX, &record, NULL) == ERR_OK && (by = json_get_text(record, "job")) &&
-        strcmp(by, job) == 0)
-        return record;
-    json_decref(record);
-    record = json_object();
+    if (record_read(site, SUFFIX, &record, NULL) != ERR_OK)
+        record = json_object();
+    const char *by = json_get_text(record, "job");
+    if (by && strcmp(by, job) != 0)
+        json_object_del(record, "volumes");
     json_put_text(record, "job", job);
     return record;
 }

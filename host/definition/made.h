@@ -1,6 +1,7 @@
-/* What a job made on this host for a site that is to come here, so that the same job can take it away again, in
- * /var/lib/dogwatch/sites/SITE.made. What another job made is nobody's to take away by this record: the site may have
- * lived in it since. Whoever calls holds the site's lease. Any thread. */
+/* What was made on this host for a site that came here, so that it can be taken away again, in
+ * /var/lib/dogwatch/sites/SITE.made: directories, whichever job made them, and the volumes that the present job made or
+ * is about to remove (volumes made before say by their labels whose they are). Written down before a thing is made.
+ * Whoever calls holds the site's lease. Any thread. */
 #ifndef HOST_DEFINITION_MADE_H
 #define HOST_DEFINITION_MADE_H
 
@@ -9,7 +10,7 @@
 
 /* Note one of the kind "volumes" (as "podman/NAME") or "directories" (a path). */
 enum err made_note(const char *site, const char *job, const char *kind, const char *what, struct err_info *info);
-/* All of a kind that this job made: a new array of texts. */
+/* All of a kind: a new array of texts. */
 json_t *made_list(const char *site, const char *job, const char *kind);
 /* Nothing of it is left. */
 void made_forget(const char *site);

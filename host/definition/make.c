@@ -166,12 +166,6 @@ enum err make_network(struct making *making, enum runtime_kind kind, const char 
 /* --- directories ----------------------------------------------------------------------------------------------------
  */
 
-static bool is_at_or_below(const char *path, const char *above)
-{
-    size_t length = strlen(above);
-    return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
 /* Nothing that a container of another site writes to: not the same directory, none in it, and none it lies in (which
  * may be read by others: backups do that). */
 static enum err check_directory(const struct making *making, const char *path, struct err_info *info)
@@ -185,7 +179,7 @@ static enum err check_directory(const struct making *making, const char *path, s
             bool writes = true;
             json_get_bool(mount, "rw", &writes);
             if (is_text(mount, "kind", "bind") && source &&
-                (is_at_or_below(source, path) || (writes && is_at_or_below(path, source))))
+                (bind_is_at_or_below(source, path) || (writes && bind_is_at_or_below(path, source))))
                 return err_set(info, ERR_DENIED, "%s is used by %s, which is not of %s (%s)", path,
                     json_get_text(container, "name"), making->site, source);
         }

@@ -23,8 +23,9 @@ struct removal {
     const char *site;
     char job[LEASE_JOB_SIZE];
     bool volumes;
-    json_t *inventory;  /* from before */
-    json_t *containers; /* of the site, entries of the inventory */
+    bool directory_stays; /* one that was made for the site: its record stays with it */
+    json_t *inventory;    /* from before */
+    json_t *containers;   /* of the site, entries of the inventory */
     json_t *removed_containers, *removed_volumes, *removed_directories, *left;
 };
 
@@ -77,9 +78,17 @@ static enum err remove_containers(struct removal *removal, struct err_info *info
 /* --- volumes --------------------------------------------------------------------------------------------------------
  */
 
-/* The container of another site that mounts it; NULL where there is none. */
-static const char *foreign_user(
-    const struct removal *removal, const char *runtime, const char *member, const char *what)
+/* Whether a mount has to do with what is to go: a volume of that name, or a directory there or in it. */
+static bool is_use_of(const json_t *mount, const char *volume, const char *directory)
+{
+    const char *source = json_get_text(mount, "source");
+    if (volume)
+        return is_text(mount, "name", volume);
+    return is_text(mount, "kind", "bind") && source && bind_is_at_or_below(source, directory);
+}
+
+/* Whether a container of another site uses the volume (of the engine `runtime`) or the directory. */
+static bool is_foreign(const struct removal *removal, const char *runtime, const char *volume, const char *directory)
 {
     const json_t *all = json_object_get(removal->inventory, "containers");
     for (size_t i = 0; i < json_array_size(all); i++) {
@@ -87,10 +96,10 @@ static const char *foreign_user(
         if (is_text(container, "site", removal->site) || (runtime && !is_text(container, "runtime", runtime)))
             continue;
         for (size_t j = 0; j < json_array_size(mounts); j++)
-            if (is_text(json_array_get(mounts, j), member, what))
-                return json_get_text(container, "name");
+            if (is_use_of(json_array_get(mounts, j), volume, directory))
+                return true;
     }
-    return NULL;
+    return false;
 }
 
 static void leave(struct removal *removal, const char *what, const char *why)
@@ -128,8 +137,7 @@ static enum err remove_volume(struct removal *removal, const char *note, struct 
     enum runtime_kind kind = runtime_by_name(runtime);
     if (kind == RUNTIME_COUNT || !name_is_valid_container(name))
         return ERR_OK;
-    const char *user = foreign_user(removal, runtime, "name", name);
-    if (user) {
+    if (is_foreign(removal, runtime, name, NULL)) {
         leave(removal, name, "a container of another site uses it");
         return ERR_OK;
     }
@@ -144,10 +152,11 @@ static enum err remove_volume(struct removal *removal, const char *note, struct 
     return result;
 }
 
-/* Only what this very job made here. */
+/* Only what was made here for the site to come. */
 static enum err remove_directory(struct removal *removal, const char *path, struct err_info *info)
 {
-    if (foreign_user(removal, NULL, "source", path)) {
+    if (is_foreign(removal, NULL, NULL, path)) {
+        removal->directory_stays = true;
         leave(removal, path, "a container of another site uses it");
         return ERR_OK;
     }
@@ -175,7 +184,7 @@ static void tell_directories(struct removal *removal, const json_t *made)
         const json_t *volume = json_array_get(all, i);
         const char *path = json_get_text(volume, "path");
         if (is_text(volume, "site", removal->site) && is_text(volume, "kind", "bind") && !array_has(made, path))
-            leave(removal, path, "a directory that this job did not make is not removed");
+            leave(removal, path, "a directory that was here before the site is not removed");
     }
 }
 
@@ -189,7 +198,7 @@ static enum err remove_volumes(struct removal *removal, struct err_info *info)
     for (size_t i = 0; i < json_array_size(directories) && result == ERR_OK; i++)
         result = remove_directory(removal, json_string_value(json_array_get(directories, i)), info);
     tell_directories(removal, directories);
-    if (result == ERR_OK)
+    if (result == ERR_OK && !removal->directory_stays)
         made_forget(removal->site);
     json_decref(volumes);
     json_decref(directories);

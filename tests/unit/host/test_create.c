@@ -441,7 +441,7 @@ static void test_only_a_copy_that_is_not_in_use_is_removed(void **state)
     assert_true(exists("/things/volume/a-data"));
 }
 
-static void test_only_directories_that_the_job_made_are_removed(void **state)
+static void test_only_directories_that_were_made_for_the_site_are_removed(void **state)
 {
     (void)state;
 #define BINDS                                                                                                          \
@@ -457,11 +457,21 @@ static void test_only_directories_that_the_job_made_are_removed(void **state)
     put("/srv/old/file", "x");
     must_create(BINDS);
     put("/srv/new/file", "x");
-    assert_int_equal(ask(verb_site_remove, "{" ARGS ",\"volumes\":true}"), ERR_OK);
+    assert_int_equal(ask(verb_lease_release, "{" ARGS "}"), ERR_OK);
+    assert_int_equal(
+        ask(verb_lease_take, "{\"site\":\"a.org\",\"job\":\"9\",\"ttl_s\":60}"), ERR_OK); /* when it expires */
+    put("/things/container/other",
+        "{\"Id\":\"" OTHER "\",\"Name\":\"other\",\"Config\":{\"Labels\":{\"dogwatch.site\":\"b.org\"}},\"Mounts\":["
+        "{\"Type\":\"bind\",\"Source\":\"/srv/new/below\",\"Destination\":\"/x\",\"RW\":true}]}");
+    assert_int_equal(ask(verb_site_remove, "{\"site\":\"a.org\",\"job\":\"9\",\"volumes\":true}"), ERR_OK);
+    assert_true(exists("/srv/new/file")); /* somebody else's, too */
+    assert_int_equal(json_array_size(json_object_get(answer, "left")), 2);
+    char path[TREE_PATH_SIZE];
+    unlink(tree_path(&tree, path, "/things/container/other"));
+    assert_int_equal(ask(verb_site_remove, "{\"site\":\"a.org\",\"job\":\"9\",\"volumes\":true}"), ERR_OK);
     assert_false(exists("/srv/new"));
     assert_true(exists("/srv/old/file"));
     assert_int_equal(json_array_size(json_object_get(answer, "directories")), 1);
-    assert_int_equal(json_array_size(json_object_get(answer, "left")), 1);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------------
@@ -552,7 +562,7 @@ int main(void)
         TEST(test_a_copy_is_removed_with_its_volumes),
         TEST(test_a_volume_that_another_site_uses_stays),
         TEST(test_only_a_copy_that_is_not_in_use_is_removed),
-        TEST(test_only_directories_that_the_job_made_are_removed),
+        TEST(test_only_directories_that_were_made_for_the_site_are_removed),
         TEST(test_what_was_made_reads_as_what_was_asked_for),
         TEST(test_room_counts_ports_of_what_may_start),
         TEST(test_describe_knows_who_handles_the_signal_of_its_end),
