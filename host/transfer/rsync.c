@@ -113,14 +113,11 @@ static const struct {
     const char *says;
     enum err code;
 } failures[] = {
-    {"REMOTE HOST IDENTIFICATION HAS CHANGED", ERR_HOST_KEY},
-    {"Host key verification failed", ERR_HOST_KEY},
-    {"No space left on device", ERR_FULL},
-    {"Disk quota exceeded", ERR_FULL},
-    {"is not installed", ERR_MISSING},
-    {"the transfer was closed", ERR_CANCELLED},
-    {"not marked incoming", ERR_DENIED},
+    {"REMOTE HOST IDENTIFICATION HAS CHANGED", ERR_HOST_KEY}, {"Host key verification failed", ERR_HOST_KEY},
+    {"No space left on device", ERR_FULL}, {"Disk quota exceeded", ERR_FULL}, {"is not installed", ERR_MISSING},
+    {"the transfer was closed", ERR_CANCELLED}, {"not marked incoming", ERR_DENIED},
     {"only receiving by rsync", ERR_DENIED},
+    {"password is required", ERR_DENIED}, /* sudo: enrolled before there were transfers */
 };
 
 static enum err failure(struct piped *rsync, struct piped *way, struct err_info *info)
