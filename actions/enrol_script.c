@@ -122,6 +122,7 @@ static const char uninstall_script[] = BEGIN
     "fi\n"
     "rm -rf \"$home\"\n"
     "if [ -f \"$helper\" ]; then rm -f \"$helper\"; did \"removed $helper\"; fi\n"
+    "rm -rf \"$state/sites\"; rmdir \"$state\"/* 2>/dev/null || true\n" /* leases and locks; no mark stands any more */
     "rmdir \"$lib\" /etc/dogwatch \"$state\" 2>/dev/null || true\n"
     "for left in \"$lib\" /etc/dogwatch \"$state\"; do [ ! -e \"$left\" ] || kept \"$left: it holds files that are not enrolment\"; done\n";
 /* clang-format on */
