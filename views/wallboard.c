@@ -19,7 +19,15 @@
 #include "views/wallboard_pages.h"
 
 #define SECONDS_DEFAULT "10"
-enum { SECONDS_MIN = 2, SECONDS_MAX = 3600, LOOK_EVERY_MS = 1000, JOBS_READ = 50, EVENTS_READ = 100, NAMED_MOST = 3 };
+enum {
+    SECONDS_MIN = 2,
+    SECONDS_MAX = 3600,
+    LOOK_EVERY_MS = 1000,
+    JOBS_READ = 50,
+    EVENTS_READ = 100,
+    NAMED_MOST = 3,
+    PROGRESS_MOST = 5
+};
 #define REOPEN_EVERY_US (5 * USEC_PER_SEC)
 
 enum command { WALLBOARD_NEXT = 1, WALLBOARD_PREVIOUS, WALLBOARD_HOLD, WALLBOARD_QUIT };
@@ -170,6 +178,7 @@ struct watcher {
     struct store_reader *reader;
     struct snapshot *snapshot;
     struct job_list jobs;
+    VEC(struct wallboard_progress) progress;
     struct event_list events;
     struct err_info problem; /* message "" while the store can be read */
     int64_t opened_mono_us;
@@ -191,14 +200,43 @@ static bool must_reopen(const struct watcher *watcher)
     return freshness_engine_silent(freshness_of(watcher->snapshot, clock_wall_us()), watcher->snapshot);
 }
 
+static void forget_progress(struct watcher *watcher)
+{
+    vec_each (&watcher->progress, struct wallboard_progress, progress)
+        job_step_list_free(&progress->steps);
+    vec_clear(&watcher->progress);
+}
+
+static enum err read_progress(struct watcher *watcher, struct err_info *info)
+{
+    enum err err = ERR_OK;
+    forget_progress(watcher);
+    vec_each (&watcher->jobs.items, const struct job_record, job) {
+        struct job_record record;
+        struct job_step_list steps;
+        if (err || job->state != JOB_RUNNING || watcher->progress.count == PROGRESS_MOST)
+            continue;
+        err = store_read_job(watcher->reader, job->id, &record, &steps, info);
+        job_record_free(&record);
+        vec_push(&watcher->progress, ((struct wallboard_progress){job->id, steps}));
+    }
+    return err;
+}
+
 static enum err read_all(struct watcher *watcher, struct err_info *info)
 {
     const struct event_filter filter = {.object_kind = -1, .limit = EVENTS_READ};
     enum err err = store_refresh_snapshot(watcher->reader, &watcher->snapshot, info);
-    if (!err)
+    if (!err) {
+        job_list_free(&watcher->jobs);
         err = store_read_jobs(watcher->reader, JOBS_READ, &watcher->jobs, info);
+    }
     if (!err)
+        err = read_progress(watcher, info);
+    if (!err) {
+        event_list_free(&watcher->events);
         err = store_read_events(watcher->reader, &filter, &watcher->events, info);
+    }
     return err;
 }
 
@@ -225,6 +263,8 @@ static void watcher_free(struct watcher *watcher)
 {
     watcher_close(watcher);
     snapshot_free(watcher->snapshot);
+    forget_progress(watcher);
+    vec_free(&watcher->progress);
     job_list_free(&watcher->jobs);
     event_list_free(&watcher->events);
 }
@@ -274,6 +314,8 @@ static void show_now(struct show *show, struct terminal *terminal, struct cells 
         cells_resize(cells, width, height);
     wallboard_draw(cells, &(struct wallboard){.snapshot = watcher->snapshot,
                               .jobs = &watcher->jobs,
+                              .progress = watcher->progress.items,
+                              .progress_count = watcher->progress.count,
                               .events = &watcher->events,
                               .problem = watcher->problem.message[0] ? watcher->problem.message : NULL,
                               .now_us = clock_wall_us(),

@@ -8,9 +8,16 @@
 
 enum wallboard_page { WALLBOARD_TOTALS, WALLBOARD_HOSTS, WALLBOARD_WORST, WALLBOARD_NOW, WALLBOARD_PAGES };
 
+struct wallboard_progress { /* of a job that runs */
+    int64_t job;
+    struct job_step_list steps;
+};
+
 struct wallboard {
-    const struct snapshot *snapshot; /* borrowed; NULL: nothing has been read, `problem` says why */
-    const struct job_list *jobs;     /* borrowed, newest first; NULL: not known */
+    const struct snapshot *snapshot;           /* borrowed; NULL: nothing has been read, `problem` says why */
+    const struct job_list *jobs;               /* borrowed, newest first; NULL: not known */
+    const struct wallboard_progress *progress; /* borrowed: of jobs that run, newest first */
+    size_t progress_count;
     const struct event_list *events; /* borrowed, newest first; NULL: not known */
     const char *problem;             /* why the store cannot be read now; NULL while it can */
     int64_t now_us;

@@ -9,7 +9,9 @@
 #include "base/format.h"
 #include "base/mem.h"
 #include "tui/big.h"
+#include "tui/chart.h"
 #include "views/columns.h"
+#include "views/progress.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -41,7 +43,7 @@ struct tile {
     char short_note[128]; /* for narrow places; "": none */
     unsigned style;
 };
-enum { TILE_COUNT = 6 };
+enum { TILE_COUNT = 6, BAR_MOST = 40 };
 
 struct tally {
     size_t all, good, by_concern[CONCERN_COUNT];
@@ -458,10 +460,36 @@ static int draw_jobs(struct area area, const struct wallboard *board, struct fre
     return taken;
 }
 
+/* A bar and words for each job that runs: which step, how far, and how long it has been silent. */
+static int draw_progress(struct area area, const struct wallboard *board, struct freshness freshness)
+{
+    int y = 0, bar = area.width / 4 < BAR_MOST ? area.width / 4 : BAR_MOST;
+    for (size_t i = 0; i < board->progress_count && y < area.height / 4; i++) {
+        const struct wallboard_progress *progress = &board->progress[i];
+        const struct job_step_record *step = progress_current(&progress->steps);
+        char copied[PROGRESS_SIZE], alive[PROGRESS_SIZE];
+        if (!step)
+            continue;
+        double share = progress_fraction(step);
+        if (isnan(share)) /* nothing is copied: steps that are over */
+            share = (double)step->index / (double)progress->steps.items.count;
+        enum concern concern = progress_alive(step, freshness.now_us, alive);
+        gauge_draw(area_sub(area, 1, 0, bar, area.height), y, share, ROLE_ACTIVE, "");
+        char *words = xasprintf("job %lld: %s%s%s%s%s", (long long)progress->job, step->name,
+            step->host[0] ? " on " : "", step->host, progress_words(step, copied)[0] ? ", " : "", copied);
+        int x = bar + 2 + area_text(area, bar + 2, y, ROLE_ACTIVE, words) + 2;
+        area_text(area, x, y, concern == CONCERN_ACTIVE ? ROLE_DIM : concern_style(concern), alive);
+        free(words);
+        y++;
+    }
+    return y;
+}
+
 void wallboard_now(struct area area, const struct wallboard *board, struct freshness freshness)
 {
     static const struct list list = {ROWS_TIMELINE, {"age_s", "state", "kind", "host", "text", NULL}};
-    int top = draw_jobs(area, board, freshness) + 1;
+    int top = draw_jobs(area, board, freshness);
+    top += draw_progress(area_sub(area, 0, top, area.width, area.height - top), board, freshness) + 1;
     size_t count = board->events ? board->events->items.count : 0;
     struct ranked *rows = xcalloc(count + 1, sizeof *rows);
     for (size_t i = 0; i < count; i++)

@@ -95,6 +95,32 @@ static void no_size_is_too_small_or_too_large(void **state)
     snapshot_free(snapshot);
 }
 
+static void a_running_copy_has_a_bar_and_says_when_it_falls_silent(void **state)
+{
+    (void)state;
+    struct snapshot *snapshot = fleet_snapshot();
+    struct cells *cells = cells_new(100, 24);
+    struct job_step_record steps[2] = {
+        {.index = 0, .name = "lease", .state = STEP_DONE}, {.index = 1,
+                                                               .name = "copy",
+                                                               .host = "mosh02",
+                                                               .state = STEP_RUNNING,
+                                                               .started_us = FLEET_NOW - 90 * USEC_PER_SEC,
+                                                               .alive_us = FLEET_NOW - 70 * USEC_PER_SEC,
+                                                               .pass = 2,
+                                                               .done_bytes = INT64_C(512) << 20,
+                                                               .total_bytes = INT64_C(1) << 30}};
+    struct wallboard_progress progress = {.job = 7, .steps = {.items = {.items = steps, .count = 2}}};
+    struct wallboard board = {
+        .snapshot = snapshot, .progress = &progress, .progress_count = 1, .now_us = FLEET_NOW, .page = WALLBOARD_NOW};
+    wallboard_draw(cells, &board);
+    assert_true(shows(cells, "job 7: copy on mosh02, pass 2, 512M of 1.0G"));
+    assert_true(shows(cells, "no sign of life for 1m"));
+    assert_true(shows(cells, "[██████████"));
+    cells_free(cells);
+    snapshot_free(snapshot);
+}
+
 static void conflict_and_quarantine_are_shouted_on_every_page(void **state)
 {
     (void)state;
@@ -381,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_page_looks_as_when_last_looked_at),
         cmocka_unit_test(no_size_is_too_small_or_too_large),
+        cmocka_unit_test(a_running_copy_has_a_bar_and_says_when_it_falls_silent),
         cmocka_unit_test(conflict_and_quarantine_are_shouted_on_every_page),
         cmocka_unit_test(a_silent_engine_is_shouted_on_every_page),
         cmocka_unit_test(an_unreadable_store_is_shouted_above_what_was_last_known),
