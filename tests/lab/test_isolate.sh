@@ -6,7 +6,7 @@
 lab_begin
 start_engine || { echo "not ok engine: $why"; exit 1; }
 HERE=${LAB_GATE%.*}.1
-EAR=9099
+EAR=$((20000 + $$ % 10000)) # several labs may be tested at once
 
 inside() { # HOST CONTAINER COMMAND…: in the network of the container, whatever state it is in
     local host=$1 pid

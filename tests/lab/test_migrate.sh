@@ -176,14 +176,14 @@ test_an_engine_with_another_store_is_refused_by_the_host() {
     [ $result = 0 ] && wait_for 60 "job $number over" job_over "$number" && lives_on ledger.example "$from"
 }
 test_with_btrfs_the_cut_does_not_grow_with_the_volume() {
-    local small big
+    local small big parts
     has_btrfs || { skip="no btrfs on this machine"; return; }
     lab fill harbour.example data 10 10000000 && append harbour.example 7 && act migrate harbour.example --to mosh02 || return 1
-    small=$(cut_ms "$out")
+    small=$(cut_ms "$out") parts="last pass $(steps_ms "$out" last-pass) ms"
     lives_on harbour.example mosh02 && act migrate harbour.example --to mosh01 && lives_on harbour.example mosh01 &&
         lab fill harbour.example data 4 1000000000 && act migrate harbour.example --to mosh02 || return 1
     big=$(cut_ms "$out")
-    why="10 MB: $small ms, 1 GB: $big ms"
+    why="10 MB: $small ms ($parts), 1 GB: $big ms (last pass $(steps_ms "$out" last-pass) ms)"
     echo "btrfs: $why" >>"$scratch/figures"
     [ "$small" -gt 0 ] && [ $((big * 10)) -le $((small * 15)) ] && lives_on harbour.example mosh02 && why="its book is lost" &&
         book harbour.example | grep -qx 7 && nothing_left kept &&
