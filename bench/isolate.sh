@@ -16,7 +16,7 @@ trap finish_lab EXIT
 trap 'exit 130' INT TERM HUP
 eval "$(lab env)"
 start_engine && wait_for 30 "sites" sites_known || { echo "isolate: $why"; exit 1; }
-EAR=9098
+EAR=$((9000 + RANDOM % 900))
 here=${LAB_GATE%.*}.1
 
 # The stages by hand, on the host: a line "STAGE MILLISECONDS" each.
