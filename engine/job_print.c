@@ -70,6 +70,7 @@ static json_t *step_json(const struct job_step_record *step, const json_t *plann
     put_words(row, "site", json_get_text(planned, "site"));
     put_words(row, "host", step->host);
     put_words(row, "command", step->command);
+    put_words(row, "runs", json_get_text(planned, "runs"));
     json_put_text(row, "state", step_state_word(step->state));
     put_time(row, "started", step->started_us);
     put_time(row, "ended", step->ended_us);
