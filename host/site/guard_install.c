@@ -164,6 +164,18 @@ static enum err take_from(const char *directory, struct err_info *info)
     return err_errno(info, err_from_errno(errno), errno, "cannot remove %s", path);
 }
 
+/* What we made of the two usual places; a directory that holds anything else stays. */
+static void tidy(const char *directory)
+{
+    char path[HOST_PATH_SIZE];
+    rmdir(host_path(path, sizeof path, directory));
+    char *slash = strrchr(path, '/');
+    if (slash) {
+        *slash = '\0';
+        rmdir(path);
+    }
+}
+
 enum err guard_install(struct err_info *info)
 {
     char directory[HOST_PATH_SIZE];
@@ -197,6 +209,8 @@ enum err guard_remove_unused(struct err_info *info)
         result = result == ERR_OK ? local : result;
         if (strcmp(directory, USUAL_DIRECTORY) != 0)
             take_from(USUAL_DIRECTORY, NULL);
+        tidy(USUAL_DIRECTORY);
+        tidy(LOCAL_DIRECTORY);
     }
     record_unlock(lock);
     return result;

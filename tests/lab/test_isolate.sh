@@ -37,7 +37,7 @@ is_contained() { # HOST CONTAINER NEIGHBOUR: neither out, nor to its neighbour, 
 }
 picture() { # of all that an isolation touches
     lab exec mosh01 sh -c 'podman inspect ledger.example-ledger | jq -S "[.[] | {State: (.State | {Status, Pid, StartedAt, Paused}), HostConfig, NetworkSettings, Mounts}]"
-        nft list tables 2>/dev/null | sort; ls /var/lib/dogwatch/sites/*.mark 2>/dev/null; find /usr/share/containers/oci -type f 2>/dev/null'
+        nft list tables netdev 2>/dev/null; ls /var/lib/dogwatch/sites/*.mark 2>/dev/null; find /usr/share/containers/oci -type f 2>/dev/null'
     lab exec gate sh -c 'cat /etc/haproxy/sites.map; find /etc/haproxy/sites.d -type f | sort | xargs cat'
     for_proxy 'show map /etc/haproxy/sites.map' | cut -d ' ' -f 2-
 }

@@ -124,9 +124,11 @@ static void the_hook_lies_there_as_long_as_something_is_marked(void **state)
     set_mark("\"mark\":\"none\"");
     assert_true(exists(USUAL));
     unlink(tree_path(&tree, path, "/var/lib/dogwatch/sites/b.org.mark"));
+    tree_write(&tree, "/etc/containers/oci/hooks.d/other.json", "{}");
     set_mark("\"mark\":\"stopped\"");
     set_mark("\"mark\":\"none\"");
-    assert_false(exists(USUAL) || exists(LOCAL));
+    assert_false(exists("/usr/share/containers/oci") || exists(LOCAL));
+    assert_true(exists("/etc/containers/oci/hooks.d/other.json"));
 }
 
 static void the_hook_lies_where_podman_was_told_to_look(void **state)
