@@ -581,6 +581,92 @@ static void test_storage_that_is_mounted_is_known_as_such(void **state)
     tree_remove(&tree);
 }
 
+/* --- anything at all ------------------------------------------------------------------------------------------------
+ */
+
+/* Put `with` in place of the nth value below `value`, counted in the order of writing; what is left of n, -1 when done.
+ */
+static int replace_nth(json_t *value, int n, json_t *with)
+{
+    const char *key;
+    json_t *member;
+    void *next;
+    if (json_is_object(value))
+        json_object_foreach_safe(value, next, key, member)
+        {
+            if (n == 0)
+                return json_object_set(value, key, with), -1;
+            if ((n = replace_nth(member, n - 1, with)) < 0)
+                return -1;
+        }
+    for (size_t i = 0; json_is_array(value) && i < json_array_size(value); i++) {
+        if (n == 0)
+            return json_array_set(value, i, with), -1;
+        if ((n = replace_nth(json_array_get(value, i), n - 1, with)) < 0)
+            return -1;
+    }
+    return n;
+}
+
+typedef void use_of(enum runtime_kind kind, json_t *value);
+
+/* Every value in turn is of another type, empty, negative, or far too long. */
+static void use_all_variants(const json_t *value, enum runtime_kind kind, use_of *use)
+{
+    static const char *const variants[] = {"null", "-1", "\"\"", "[]", "{}", "[null]", "[\"\",7]", "{\"\":[{}]}",
+        "true", "\"--x=\\n%s,:/\"", "9223372036854775807", "[[\"CMD\"]]"};
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+        json_t *with = json_loads(variants[v], JSON_DECODE_ANY, NULL);
+        for (int n = 0, left = -1; left < 0; n++) {
+            json_t *copy = json_deep_copy(value);
+            left = replace_nth(copy, n, with);
+            use(kind, copy);
+            json_decref(copy);
+        }
+        json_decref(with);
+    }
+}
+
+static void define_it(enum runtime_kind kind, json_t *both)
+{
+    json_t *entry =
+        define_container(kind, json_object_get(both, "container"), json_object_get(both, "image"), SITE, NULL);
+    json_decref(entry);
+}
+
+/* What is accepted can be turned into words for both engines. */
+static void vet_it(enum runtime_kind kind, json_t *definition)
+{
+    if (vet_definition(definition, SITE, NULL) != ERR_OK)
+        return;
+    const struct command_for how = {.kind = kind, .image = "i", .job = "7", .env_file = "/e"};
+    const json_t *containers = json_object_get(definition, "containers");
+    for (size_t i = 0; i < json_array_size(containers); i++) {
+        struct command command;
+        command_make(&command, json_array_get(containers, i), &how, NULL);
+        command_free(&command);
+    }
+}
+
+static void test_nothing_an_engine_says_breaks_the_reader(void **state)
+{
+    (void)state;
+    json_t *podman = fixture(PODMAN), *docker = fixture(DOCKER);
+    use_all_variants(podman, RUNTIME_PODMAN, define_it);
+    use_all_variants(docker, RUNTIME_DOCKER, define_it);
+    json_decref(podman);
+    json_decref(docker);
+}
+
+static void test_nothing_that_is_accepted_breaks_the_maker(void **state)
+{
+    (void)state;
+    json_t *definition = whole(define_fixture(RUNTIME_PODMAN, PODMAN));
+    use_all_variants(definition, RUNTIME_PODMAN, vet_it);
+    use_all_variants(definition, RUNTIME_DOCKER, vet_it);
+    json_decref(definition);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -604,6 +690,8 @@ int main(void)
         cmocka_unit_test(test_a_check_without_a_shell_stays_one_where_it_can),
         cmocka_unit_test(test_only_some_directories_may_be_brought_along),
         cmocka_unit_test(test_no_symbolic_link_is_followed),
+        cmocka_unit_test(test_nothing_an_engine_says_breaks_the_reader),
+        cmocka_unit_test(test_nothing_that_is_accepted_breaks_the_maker),
         cmocka_unit_test(test_storage_that_is_mounted_is_known_as_such),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
