@@ -477,8 +477,10 @@ static int draw_progress(struct area area, const struct wallboard *board, struct
         gauge_draw(area_sub(area, 1, 0, bar, area.height), y, share, ROLE_ACTIVE, "");
         char *words = xasprintf("job %lld: %s%s%s%s%s", (long long)progress->job, step->name,
             step->host[0] ? " on " : "", step->host, progress_words(step, copied)[0] ? ", " : "", copied);
-        int x = bar + 2 + area_text(area, bar + 2, y, ROLE_ACTIVE, words) + 2;
-        area_text(area, x, y, concern == CONCERN_ACTIVE ? ROLE_DIM : concern_style(concern), alive);
+        int x = bar + 2;
+        if (concern > CONCERN_ACTIVE) /* silence is what is to be seen first */
+            x += area_text(area, x, y, concern_style(concern), alive) + 2;
+        area_text(area, x, y, ROLE_ACTIVE, words);
         free(words);
         y++;
     }
