@@ -100,7 +100,7 @@ static void best_line(const char *said, char *out, size_t out_size)
 {
     const char *best = said + strspn(said, "\r\n");
     for (const char *line = best; *line; line += strcspn(line, "\n"), line += strspn(line, "\r\n")) {
-        if (str_starts(line, "rsync"))
+        if (str_starts(line, "rsync") || line[0] == '@') /* ssh draws a frame of these around its worst news */
             continue;
         best = line;
         break;
