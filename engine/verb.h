@@ -23,6 +23,7 @@ struct verb {
     const char *to, *reason; /* NULL: not given */
     int64_t limit_bytes_s, keep_us;
     bool through_console;
+    bool of_host; /* the object is a host: all sites on it */
     bool dry_run, yes, wait, json, targets;
     char *fleet_dir, *state_dir;
     struct client *client;

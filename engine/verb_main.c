@@ -83,6 +83,7 @@ static enum err read_given(struct verb *verb, const struct given *given, struct 
         return err_set(info, ERR_INVALID, "--keep %s is no time; try 12h or 3d", given->keep);
     if (given->host && verb->object)
         return err_set(info, ERR_INVALID, "either sites or --host %s, not both", given->host);
+    verb->of_host = given->host != NULL;
     if (given->host)
         verb->object = given->host;
     return verb->object ? ERR_OK : err_set(info, ERR_INVALID, "something is missing: what to %s", verb->name);

@@ -11,6 +11,7 @@
 #include "base/cli.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/sanitize.h"
 #include "engine/job_follow.h"
 #include "engine/job_print.h"
@@ -223,10 +224,35 @@ static void show_plan(const struct verb *verb, json_t *plan, const char *text)
         verb_print_text(text ? text : "", verb->json || !verb->dry_run ? stderr : stdout);
 }
 
+/* With --host a name that is no host's is not looked for among the sites. */
+static enum err check_host(const struct verb *verb, struct err_info *info)
+{
+    struct store_reader *reader = NULL;
+    struct snapshot *snapshot = NULL;
+    enum err result = store_reader_open(verb->state_dir, &reader, info);
+    if (result == ERR_OK)
+        result = store_read_snapshot(reader, &snapshot, info);
+    if (result == ERR_OK && !snapshot_host(snapshot, verb->object)) {
+        const char **names = xcalloc(snapshot->host_count + 1, sizeof *names);
+        for (size_t i = 0; i < snapshot->host_count; i++)
+            names[i] = snapshot->hosts[i].name;
+        const char *nearest = name_nearest(verb->object, names, snapshot->host_count);
+        result = err_set(info, ERR_NOT_FOUND, "no host is called \"%s\"%s%s%s", verb->object,
+            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+        free(names);
+    }
+    snapshot_free(snapshot);
+    store_reader_close(reader);
+    return result;
+}
+
 enum err verb_run(struct verb *verb, int *status, struct err_info *info)
 {
     json_t *answer;
-    enum err result = client_request(verb->client, new_request(verb, "plan"), VERB_PLAN_TIMEOUT_US, &answer, info);
+    enum err result = verb->of_host ? check_host(verb, info) : ERR_OK;
+    if (result != ERR_OK)
+        return result;
+    result = client_request(verb->client, new_request(verb, "plan"), VERB_PLAN_TIMEOUT_US, &answer, info);
     if (result != ERR_OK)
         return result;
     json_t *plan = json_object_get(answer, "plan");

@@ -292,8 +292,22 @@ static void rates_times_and_objects_reach_the_engine(void **state)
     assert_string_equal(json_get_text(f->run, "object"), "shop");
     assert_int_equal(json_array_size(more), 2);
     assert_string_equal(json_string_value(json_array_get(more, 1)), "shop3");
-    assert_int_equal(RUN(f, "restart", "--host", "alpha", "--yes"), 0);
+    struct host_state host = {.name = "alpha"};
+    metrics_clear(host.metrics, HOST_METRIC_COUNT);
+    store_put_host(f->store, &host);
+    WAIT_UNTIL(RUN(f, "restart", "--host", "alpha", "--yes") == 0); /* the store is written by a thread of its own */
     assert_string_equal(json_get_text(f->run, "object"), "alpha");
+}
+
+static void a_host_that_is_not_there_is_no_site_either(void **state)
+{
+    struct fixture *f = *state;
+    struct host_state host = {.name = "alpha"};
+    metrics_clear(host.metrics, HOST_METRIC_COUNT);
+    store_put_host(f->store, &host);
+    WAIT_UNTIL(RUN(f, "restart", "--host", "alpah", "--yes") == 2 && strstr(errors, "did you mean \"alpha\""));
+    assert_non_null(strstr(errors, "no host is called \"alpah\""));
+    assert_asked(f, "");
 }
 
 static void misuse_is_told_before_the_engine_is_asked(void **state)
@@ -537,6 +551,7 @@ int main(int argc, char **argv)
         TEST(what_is_run_is_what_was_planned_and_why),
         TEST(refusal_of_the_engine_is_printed_and_exits_by_its_kind),
         TEST(rates_times_and_objects_reach_the_engine),
+        TEST(a_host_that_is_not_there_is_no_site_either),
         TEST(misuse_is_told_before_the_engine_is_asked),
         TEST(undo_is_planned_and_run_by_the_number_of_the_job),
         TEST(targets_are_listed_with_their_reasons),
