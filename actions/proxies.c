@@ -277,7 +277,6 @@ static json_t *alone(const struct plan_proxies *proxies, int64_t patience_ms)
 {
     json_t *parameters = with_domains(proxies);
     json_put_bool(parameters, "alone", true);
-    json_put_bool(parameters, "optional", true);
     json_put_i64(parameters, "patience_ms", patience_ms);
     return parameters;
 }
@@ -295,12 +294,15 @@ void proxies_add_notice_soon(struct plan *plan, const struct plan_proxies *proxi
 
 void proxies_add_notice_late(struct plan *plan, const struct plan_proxies *proxies)
 {
-    vec_each (&proxies->items, const struct plan_proxy, proxy)
-        plan_add_step(plan, &step_notice, proxy->host, alone(proxies, LATE_MS), NULL,
+    vec_each (&proxies->items, const struct plan_proxy, proxy) {
+        json_t *parameters = alone(proxies, LATE_MS);
+        json_put_bool(parameters, "optional", true);
+        plan_add_step(plan, &step_notice, proxy->host, parameters, NULL,
             proxy->is_down
                 ? "it is out of reach: if it comes back within a minute, show the notice page to visitors of %s"
                 : "where that could not be done yet: show the notice page to visitors of %s",
             proxies->site);
+    }
 }
 
 void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies)
