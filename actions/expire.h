@@ -12,4 +12,8 @@
  * sites that run elsewhere are due, on hosts that can be reached. */
 bool expire_is_due(const struct snapshot *snapshot, size_t *cursor, char site[NAME_SIZE], char host[NAME_SIZE]);
 
+/* The next half of a move that was left behind, because a host could not be reached when its job ended: an incoming
+ * copy that nobody makes any more, or a leaving one whose site runs elsewhere. As above. */
+bool expire_is_left(const struct snapshot *snapshot, size_t *cursor, char site[NAME_SIZE], char host[NAME_SIZE]);
+
 #endif

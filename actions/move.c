@@ -155,8 +155,9 @@ static enum err check_free(struct move *move, struct err_info *info)
     const json_t *container, *port;
     const json_t *mark = json_object_get(move->room, "mark");
     size_t i, j, here = json_array_size(json_object_get(move->room, "containers"));
-    move->is_kept_there =
-        text_is(mark, "mark", "kept") || (json_is_string(mark) && !strcmp(json_string_value(mark), "kept"));
+    const char *word = json_is_string(mark) ? json_string_value(mark) : json_get_text(mark, "mark");
+    /* "kept", or what a move left behind that could not reach the host in the end */
+    move->is_kept_there = word && (!strcmp(word, "kept") || !strcmp(word, "incoming") || !strcmp(word, "leaving"));
     if (here && !move->is_kept_there)
         return err_set(info, ERR_EXISTS, "%s has containers of %s already: see `dogwatch site where %s`", move->to,
             move->site->name, move->site->name);

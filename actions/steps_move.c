@@ -648,8 +648,8 @@ static enum err remove_run(
     json_put_bool(args, "volumes", true);
     enum err err = step_request(context, step->host, "site.remove", args, CREATE_TIMEOUT_US, &answer, info);
     if (!err)
-        err = set_mark(
-            context, step->host, json_object(), "none", (const char *const[]){"kept", "none", NULL}, NULL, info);
+        err = set_mark(context, step->host, json_object(), "none",
+            (const char *const[]){"kept", "incoming", "none", NULL}, NULL, info);
     if (!err)
         buf_printf(outcome, "removed %zu containers and %zu volumes",
             json_array_size(json_object_get(answer, "containers")),
