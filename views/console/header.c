@@ -178,8 +178,7 @@ const char *header_conflict(struct console *console, char out[512])
     if (site && count == 1)
         str_format(out, 512, "‡ CONFLICT: %s: two startable copies – W on it: the way out", site->name);
     else if (site)
-        str_format(
-            out, 512, "‡ CONFLICT: %zu sites with two startable copies, the first is %s", count, site->name);
+        str_format(out, 512, "‡ CONFLICT: %zu sites with two startable copies, the first is %s", count, site->name);
     return out;
 }
 
