@@ -135,6 +135,8 @@ static enum err failure(struct piped *rsync, struct piped *way, struct err_info 
         if (strstr(buf_text(&said), failures[i].says))
             code = failures[i].code;
     buf_free(&said);
+    if (code == ERR_HOST_KEY)
+        return err_set(info, code, "the target shows another host key to this host than the console knows");
     return no_way ? err_set(info, code, "the target cannot be reached from here: %s", line)
                   : err_set(info, code, "rsync ended with %d: %s", rsync->status, line);
 }
@@ -185,7 +187,6 @@ enum err rsync_send(const struct transfer *transfer, int in_fd, int out_fd, stru
         "--no-inc-recursive", "--no-human-readable", "--info=progress2", "--stats", "--outbuf=L", limit, "-e", shell,
         "--", source, "target:" CONFINE_DATA "/", NULL};
     struct piped rsync;
-    int64_t began_us = clock_mono_us();
     enum err result =
         piped_start(&rsync, argv, &(struct piped_wish){.out = true, .third = in_fd, .fourth = out_fd}, info);
     if (result == ERR_OK)
@@ -193,7 +194,6 @@ enum err rsync_send(const struct transfer *transfer, int in_fd, int out_fd, stru
     if (result == ERR_OK)
         result = judge(transfer, &rsync, way, info);
     piped_free(&rsync);
-    count->took_ms = (clock_mono_us() - began_us) / USEC_PER_MSEC;
     return result;
 }
 

@@ -32,7 +32,7 @@ struct sender {
     const char *word;
     struct session *session; /* NULL: a stream's process */
     int64_t request_id;
-    int64_t shown_us;
+    int64_t began_us, shown_us;
 };
 
 static bool goes_on(void *context)
@@ -72,10 +72,10 @@ static void show_progress(void *context, const struct transfer_count *count)
     json_decref(result);
 }
 
-static json_t *outcome(const struct transfer *transfer, const struct transfer_count *count, bool direct)
+static json_t *outcome(const struct sender *sender, const struct transfer_count *count, bool direct)
 {
-    json_t *value = count_to_json(transfer, count);
-    json_put_i64(value, "took_ms", count->took_ms);
+    json_t *value = count_to_json(sender->transfer, count);
+    json_put_i64(value, "took_ms", (clock_mono_us() - sender->began_us) / USEC_PER_MSEC);
     json_put_bool(value, "direct", direct);
     return value;
 }
@@ -112,8 +112,9 @@ static enum err blame_ssh(struct piped *ssh, enum err result, struct err_info *i
     if (!piped_ended(ssh, SSH_END_US) || ssh->status != 255)
         return result;
     piped_said(ssh, said, sizeof said);
-    enum err code = strstr(said, "Host key") || strstr(said, "HOST IDENTIFICATION") ? ERR_HOST_KEY : ERR_UNREACHABLE;
-    return err_set(info, code, "the target cannot be reached from here: %s", said);
+    if (strstr(buf_text(&ssh->errors), "Host key verification failed"))
+        return err_set(info, ERR_HOST_KEY, "the target shows another host key to this host than the console knows");
+    return err_set(info, ERR_UNREACHABLE, "the target cannot be reached from here: %s", said);
 }
 
 /* ssh between pipes; what goes through it is the same as through the console. */
@@ -161,7 +162,7 @@ enum err send_run_stream(const char *word, const json_t *ticket, int in_fd, int 
 {
     struct transfer transfer;
     struct transfer_count count = {0};
-    struct sender sender = {.transfer = &transfer, .word = word};
+    struct sender sender = {.transfer = &transfer, .word = word, .began_us = clock_mono_us()};
     struct transfer_watch watch = {.goes_on = goes_on, .progress = show_progress, .context = &sender};
     enum err result = transfer_from_json(ticket, &transfer, info);
     if (result == ERR_OK)
@@ -169,7 +170,7 @@ enum err send_run_stream(const char *word, const json_t *ticket, int in_fd, int 
                                             : rsync_send(&transfer, in_fd, out_fd, NULL, &watch, &count, info);
     json_t *end = json_object(), *error = json_object();
     if (result == ERR_OK) {
-        json_object_set_new(end, "ok", outcome(&transfer, &count, false));
+        json_object_set_new(end, "ok", outcome(&sender, &count, false));
     } else {
         json_put_text(error, "code", err_word(result));
         json_put_text(error, "message", info->message);
@@ -236,13 +237,15 @@ enum err verb_transfer_send(
     struct transfer_count count = {0};
     char word[TICKET_WORD_SIZE];
     int lock = -1;
+    int64_t began_us = clock_mono_us();
     enum err result = prepare(args, &transfer, info);
     if (result != ERR_OK || !json_is_object(json_object_get(args, "to")))
         return result == ERR_OK ? offer_stream(&transfer, ok, info) : result;
     result = ticket_new("transfer-direct", transfer.site, transfer.job, TICKET_TTL_S, NULL, word, info);
     if (result == ERR_OK)
         result = ticket_lock(word, 0, &lock, info);
-    struct sender sender = {.transfer = &transfer, .word = word, .session = session, .request_id = request_id};
+    struct sender sender = {
+        .transfer = &transfer, .word = word, .session = session, .request_id = request_id, .began_us = began_us};
     struct transfer_watch watch = {.goes_on = goes_on, .progress = show_progress, .context = &sender};
     if (result == ERR_OK)
         result = send_directly(&transfer, args, &watch, &count, info);
@@ -250,7 +253,7 @@ enum err verb_transfer_send(
         close(lock);
     ticket_remove(word);
     if (result == ERR_OK)
-        *ok = outcome(&transfer, &count, true);
+        *ok = outcome(&sender, &count, true);
     return result;
 }
 

@@ -48,7 +48,6 @@ struct transfer_count {
     int64_t bytes;       /* so far, in this pass */
     int64_t total_bytes; /* 0: not known */
     int64_t files;       /* sent in this pass; 0 where nobody counts */
-    int64_t took_ms;
 };
 
 /* How the one who works is watched: both are called at least every 300 ms; goes_on false: give up. */
