@@ -103,6 +103,19 @@ static enum err check_site(const struct move *move, struct err_info *info)
     return subject_check_host(move->request, site->name, site->host, info);
 }
 
+/* Another engine makes the same container of it, or cannot. */
+static enum err allow_other_runtime(struct move *move, const char *now, const char *other, struct err_info *info)
+{
+    const json_t *container, *reason;
+    size_t i, j;
+    json_array_foreach (json_object_get(move->described, "containers"), i, container)
+        json_array_foreach (json_object_get(container, "bound_to_runtime"), j, reason)
+            return err_set(info, ERR_INVALID, "%s has no %s, and %s cannot change to %s: %s", move->to, now,
+                json_get_text(container, "name"), other, json_string_value(reason));
+    plan_warn(move->plan, "%s has no %s: the site goes on with %s there", move->to, now, other);
+    return ERR_OK;
+}
+
 /* One engine on a site; the same one on the target where it has it, else the other where the definition allows. */
 static enum err choose_runtime(struct move *move, struct err_info *info)
 {
@@ -134,9 +147,7 @@ static enum err choose_runtime(struct move *move, struct err_info *info)
             return err_set(info, ERR_INVALID, "%s cannot be made anew faithfully: %s", json_get_text(container, "name"),
                 json_string_value(problem));
     }
-    if (!same)
-        plan_warn(move->plan, "%s has no %s: the site goes on with %s there", move->to, now, other);
-    return ERR_OK;
+    return same ? ERR_OK : allow_other_runtime(move, now, other, info);
 }
 
 static bool has_port(const json_t *ports, int64_t port)
