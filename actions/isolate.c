@@ -170,12 +170,25 @@ static void read_earlier(const struct plan_request *request, const char *site, s
     json_decref(plan);
 }
 
+static int64_t longer(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* As long as the last time, but never less than there is to read now. */
 static int64_t stage_time(const struct earlier *earlier, const struct amount *amount, enum stage stage)
 {
     const struct stage_row *row = &stages[stage];
-    if (earlier->stage_us[stage])
-        return earlier->stage_us[stage];
-    return row->fixed_us + (row->bytes_s ? stage_bytes(amount, stage) * 1000 / (row->bytes_s / 1000) : 0);
+    int64_t typical_us = row->fixed_us + (row->bytes_s ? stage_bytes(amount, stage) * 1000 / (row->bytes_s / 1000) : 0);
+    if (!earlier->stage_us[stage])
+        return typical_us;
+    return row->bytes_s ? longer(earlier->stage_us[stage], typical_us - row->fixed_us) : earlier->stage_us[stage];
+}
+
+static int64_t pull_time(const struct earlier *earlier, int64_t bytes)
+{
+    int64_t copy_us = bytes * 1000 / (PULL_BYTES_S / 1000);
+    return earlier->pull_us ? longer(earlier->pull_us, copy_us) : PULL_FIXED_US + copy_us;
 }
 
 /* --- what was before -------------------------------------------------------------------------------------------- */
@@ -298,7 +311,7 @@ static void add_pull(struct plan *plan, const char *host, const struct earlier *
 {
     char size[FORMAT_SIZE], time[FORMAT_SIZE];
     int64_t bytes = amount->memory + amount->volumes;
-    int64_t took_us = earlier->pull_us ? earlier->pull_us : PULL_FIXED_US + bytes * 1000 / (PULL_BYTES_S / 1000);
+    int64_t took_us = pull_time(earlier, bytes);
     json_t *parameters = json_object();
     json_put_bool(parameters, "optional", true);
     plan_add_step(plan, &step_pull, host, parameters, NULL,
