@@ -12,6 +12,7 @@
 #include "host/containers/rounds.h"
 #include "host/containers/watch.h"
 #include "host/path.h"
+#include "host/site/record.h"
 #include "tests/unit/host/tree.h"
 
 #define ID "a6c241e4ddcde7bb263e0ac5472269097b8d9bcd8a741e4c41aba6b13bc873cd"
@@ -183,6 +184,25 @@ static void test_what_appears_in_an_engines_store_is_noticed(void **state)
     tree_dir(&tree, "/var/lib/docker/volumes/data");
     assert_true(await("", &event));
     assert_int_equal(event.kind, RUNTIME_DOCKER);
+}
+
+static void test_marks_that_come_and_go_are_noticed_leases_are_not(void **state)
+{
+    (void)state;
+    struct watch_event events[8];
+    struct err_info info;
+    json_t *record = json_pack("{s:s}", "mark", "stopped");
+    follow();
+    assert_int_equal(record_write("a.org", "lease", record, &info), ERR_OK);
+    watch_wake(watch);
+    assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 0);
+    assert_int_equal(record_write("a.org", "mark", record, &info), ERR_OK);
+    assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 1);
+    assert_true(events[0].marks);
+    assert_int_equal(record_remove("a.org", "mark", &info), ERR_OK);
+    assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 1);
+    assert_true(events[0].marks);
+    json_decref(record);
 }
 
 static void test_an_engine_is_seen_whole_only_where_nothing_of_it_is_hidden(void **state)
@@ -412,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_freezing_is_noticed, make_host, remove_host),
         cmocka_unit_test_setup_teardown(test_other_groups_and_files_are_not_noticed, make_host, remove_host),
         cmocka_unit_test_setup_teardown(test_what_appears_in_an_engines_store_is_noticed, make_host, remove_host),
+        cmocka_unit_test_setup_teardown(test_marks_that_come_and_go_are_noticed_leases_are_not, make_host, remove_host),
         cmocka_unit_test_setup_teardown(
             test_an_engine_is_seen_whole_only_where_nothing_of_it_is_hidden, make_host, remove_host),
         cmocka_unit_test_setup_teardown(test_a_check_that_changes_its_mind_is_noticed, make_host, remove_host),
