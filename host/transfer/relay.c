@@ -133,5 +133,7 @@ int relay_main(int argc, char **argv)
     if (send_command(argc, argv) != ERR_OK)
         return EXIT_FAILURE;
     carry(&ways[0], &ways[1], ways);
+    buf_free(&ways[0].waiting);
+    buf_free(&ways[1].waiting);
     return EXIT_SUCCESS;
 }
