@@ -22,7 +22,7 @@ start_engine && wait_for 30 "sites" sites_known || { echo "move: $why"; exit 1; 
 
 part() { # LABEL OURS HAND
     awk -v label="$1" -v ours="$2" -v hand="${3:-}" 'BEGIN { printf "  %-32s %7.2f s", label, ours / 1000
-        if (hand != "") printf " %9.2f s %7.2f", hand / 1000, hand > 0 ? ours / hand : 0
+        if (hand != "") printf " %9.2f s %7.2f", hand / 1000, (hand > 0 ? ours / hand : 0)
         print "" }'
 }
 hand() { jq ".${1}_ms // 0" <<<"$hand_json"; }
@@ -34,7 +34,7 @@ table() { # what was moved is in $out, by hand in $hand_json
     part 'stop' "$(steps_ms "$out" stop)" "$(hand stop)"
     part 'last pass' "$(steps_ms "$out" last-pass)" "$(hand last_pass)"
     part 'start' "$(steps_ms "$out" start)" "$(hand start)"
-    part 'gate' "$(steps_ms "$out" proof gate)" "$(hand gate)"
+    part 'gate' "$(steps_ms "$out" proof)" "$(hand gate)"
     part 'route' "$(steps_ms "$out" route activate unhold)" "$(hand route)"
     part 'cut-off, begin of stop to release' "$(cut_ms "$out")" "$sum"
     part 'longest wait of a visitor' "$(seen bench .worst_ms)"

@@ -91,6 +91,7 @@ hand_start() {
         ms_of route hand_route "$site" "$(address_of "$to")" "$port"
 }
 
-# The same of a job: from the beginning of the stop to the end of the step that lets the visitors through.
-cut_steps=(stop last-pass start proof gate activate route unhold)
+# The same of a job: from the beginning of the stop to the end of the step that lets the visitors through (the last gate comes
+# after it).
+cut_steps=(stop last-pass start proof activate route unhold)
 cut_ms() { steps_ms "$1" "${cut_steps[@]}"; } # JSON
