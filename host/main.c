@@ -171,7 +171,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (is_stream)
-        return stream_main(argv[2], audit);
+        return stream_main(argv[2], &asked, audit);
     if (stream_serve(&asked, arguments.role, audit, &status))
         return status;
     char policy_path[HOST_PATH_SIZE];

@@ -127,9 +127,14 @@ bool stream_is_one(int argc, char **argv)
     return argc == 3 && strcmp(argv[1], "--receive") == 0;
 }
 
-int stream_main(const char *word, struct audit *audit)
+int stream_main(const char *word, const struct stream_asked *asked, struct audit *audit)
 {
-    return be_end(word, false, audit);
+    const char *meant = asked->command + strlen(STREAM_TRANSFER " ");
+    if (str_starts(asked->command, STREAM_TRANSFER " ") && strcmp(meant, word) == 0)
+        return be_end(word, false, audit);
+    audit_refusal(audit, "a stream was refused: its sender meant another one");
+    say(STDERR_FILENO, "this key opens another transfer here than the one that was meant\n");
+    return EXIT_FAILURE;
 }
 
 bool stream_is_own(int argc, char **argv)

@@ -21,6 +21,9 @@ typedef enum err stream_runner(const char *word, const json_t *ticket, int in_fd
 #define STREAM_READY "dogwatch-stream 1\n"
 #define STREAM_REFUSED "dogwatch-stream refused: "
 
+/* What a sender asks for with its one-shot key: this, and the word of the ticket it means. */
+#define STREAM_TRANSFER "dogwatch-transfer"
+
 /* What the client asked for, taken before the environment is cleared. */
 struct stream_asked {
     char command[512]; /* SSH_ORIGINAL_COMMAND; "" where there was none, or it did not fit */
@@ -29,9 +32,10 @@ void stream_take_asked(struct stream_asked *asked);
 /* sshd's own port on the connection this process serves, from SSH_CONNECTION; 0 where it is not known. */
 int stream_server_port(void);
 
-/* Are the arguments `--receive WORD`? Then stream_main is that end and returns the exit status. */
+/* Are the arguments `--receive WORD`? Then stream_main is that end and returns the exit status; where the client meant
+ * another word (one key, two tickets) it refuses. */
 bool stream_is_one(int argc, char **argv);
-int stream_main(const char *word, struct audit *audit);
+int stream_main(const char *word, const struct stream_asked *asked, struct audit *audit);
 
 /* `--relay …` and `--confine …`, which only our own programs call, with descriptors that must not be closed. */
 bool stream_is_own(int argc, char **argv);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "host/inventory.h"
 #include "host/path.h"
+#include "host/stream.h"
 #include "host/ticket.h"
 #include "host/transfer/btrfs.h"
 #include "host/transfer/image.h"
@@ -117,15 +118,17 @@ static enum err blame_ssh(struct piped *ssh, enum err result, struct err_info *i
     return err_set(info, ERR_UNREACHABLE, "the target cannot be reached from here: %s", said);
 }
 
-/* ssh between pipes; what goes through it is the same as through the console. */
-static enum err send_by_ssh(const struct transfer *transfer, const struct way_words *words,
+/* ssh between pipes; what goes through it is the same as through the console. The other end is told which ticket is
+ * meant: a key that opens two of them must not fill the wrong one. */
+static enum err send_by_ssh(const struct transfer *transfer, const struct way_words *words, const char *token,
     const struct transfer_watch *watch, struct transfer_count *count, struct err_info *info)
 {
     struct piped ssh;
-    const char *argv[WAY_MOST_WORDS + 2] = {NULL};
+    const char *argv[WAY_MOST_WORDS + 3] = {NULL};
     for (size_t i = 0; i < words->count; i++)
         argv[i] = words->items[i];
-    argv[words->count] = "dogwatch-transfer";
+    argv[words->count] = STREAM_TRANSFER;
+    argv[words->count + 1] = token;
     enum err result =
         piped_start(&ssh, argv, &(struct piped_wish){.in = true, .out = true, .third = -1, .fourth = -1}, info);
     if (result == ERR_OK)
@@ -146,11 +149,14 @@ static enum err send_directly(const struct transfer *transfer, const json_t *arg
     struct way_to to;
     struct way_words words = {0};
     const json_t *host_keys;
+    const char *token = json_get_text(args, "token");
+    if (!ticket_word_is_valid(token))
+        return err_set(info, ERR_INVALID, "args.token is what transfer.open answered on the target");
     enum err result = way_read(args, &to, &host_keys, info);
     if (result == ERR_OK)
         result = way_ssh(transfer->site, &to, host_keys, &words, info);
     if (result == ERR_OK)
-        result = send_by_ssh(transfer, &words, watch, count, info);
+        result = send_by_ssh(transfer, &words, token, watch, count, info);
     way_free(&words);
     return result;
 }
