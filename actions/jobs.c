@@ -3,6 +3,7 @@
 #include "actions/jobs.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,11 @@
 
 #define FLUSH_TIMEOUT_US (2 * USEC_PER_SEC)
 #define JOBS_AT_ONCE 64
+#define NEWEST_JOBS 20
+#define NEWS_FOR_US (60 * USEC_PER_SEC)
+#define NEWS_PATIENCE_US (12 * USEC_PER_SEC) /* a collector's interval and more; then it is planned all the same */
+#define NEWS_EVERY_MS 200
+#define SETTLED_US (1500 * USEC_PER_MSEC) /* so long until a host's helper has noticed everything */
 #define LEFT_JOBS 500
 #define LEFT_AFTER_US (60 * USEC_PER_SEC)
 
@@ -144,6 +150,56 @@ static void end_planning(struct jobs *jobs, struct planning *planning)
     store_reader_close(planning->request.history);
 }
 
+/* One of its steps was on this host. */
+static bool is_part_of(struct store_reader *history, const struct job_record *job, const char *host)
+{
+    struct job_record whole = {0};
+    struct job_step_list steps = {0};
+    bool found = false;
+    if (store_read_job(history, job->id, &whole, &steps, NULL) == ERR_OK)
+        vec_each (&steps.items, const struct job_step_record, step)
+            found = found || strcmp(step->host, host) == 0;
+    job_record_free(&whole);
+    job_step_list_free(&steps);
+    return found;
+}
+
+/* A job on this site has just ended, and its hosts have not been heard of since: what the snapshot says of the site is
+ * older than what the job did. */
+static bool is_behind(const struct planning *planning)
+{
+    const struct snapshot *snapshot = planning->snapshot;
+    struct job_list list = {0};
+    bool behind = false;
+    if (!snapshot || store_read_jobs(planning->request.history, NEWEST_JOBS, &list, NULL) != ERR_OK)
+        return false;
+    vec_each (&list.items, const struct job_record, job) {
+        bool is_news =
+            job->ended_us > clock_wall_us() - NEWS_FOR_US && strcmp(job->site, planning->request.object) == 0;
+        for (size_t i = 0; is_news && i < snapshot->host_count; i++) {
+            const struct host_state *host = &snapshot->hosts[i];
+            behind =
+                behind || (host->status == HOST_UP && host->seen_us && host->seen_us < job->ended_us + SETTLED_US &&
+                              is_part_of(planning->request.history, job, host->name));
+        }
+    }
+    job_list_free(&list);
+    return behind;
+}
+
+static enum err begin_planning_on_news(
+    struct jobs *jobs, const char *object, struct planning *planning, struct err_info *info)
+{
+    int64_t until_us = clock_mono_us() + NEWS_PATIENCE_US / (jobs->config.hurry > 1 ? jobs->config.hurry : 1);
+    for (;;) {
+        enum err err = begin_planning(jobs, object, planning, info);
+        if (err || clock_mono_us() >= until_us || !is_behind(planning))
+            return err;
+        end_planning(jobs, planning);
+        poll(NULL, 0, NEWS_EVERY_MS);
+    }
+}
+
 /* Options that this action does not know are refused, not ignored. */
 static enum err check_options(const struct action *action, const struct plan_options *options, struct err_info *info)
 {
@@ -227,7 +283,7 @@ static enum err plan_wish(struct jobs *jobs, const struct wish *wish, struct pla
         return err;
     err = check_options(action, &options, info);
     if (!err) {
-        err = begin_planning(jobs, wish->object, &planning, info);
+        err = begin_planning_on_news(jobs, wish->object, &planning, info);
         planning.request.options = &options;
         if (!err)
             err = action->plan(&planning.request, plan, info);

@@ -15,14 +15,14 @@
 
 #define GRACE_S 10
 #define DRAIN_MS 5000
-#define PROOF_EVERY_MS 150
+#define PROOF_EVERY_MS 50
 #define CLOCK_OFF_US (10 * USEC_PER_SEC)
 #define ROOM_SHARE 10 /* a tenth of a disk stays free */
-/* Typical times (measured by hand: stop 0.9–1.2 s, start 0.3 s, three good answers 0.5 s, route 0.03 s). A pass looks
+/* Typical times (measured by hand: stop 0.9–1.2 s, start 0.3 s, three good answers 0.3 s, route 0.03 s). A pass looks
  * at each file once, 50 µs; btrfs does not. */
 #define TYPICAL_STOP_US (1200 * USEC_PER_MSEC)
 #define TYPICAL_START_US (400 * USEC_PER_MSEC)
-#define TYPICAL_PROOF_US (500 * USEC_PER_MSEC)
+#define TYPICAL_PROOF_US (300 * USEC_PER_MSEC)
 #define TYPICAL_ROUTE_US (50 * USEC_PER_MSEC)
 #define TYPICAL_LAST_US (300 * USEC_PER_MSEC)
 #define FILE_US 50
@@ -484,7 +484,9 @@ static json_t *about(const struct move *move)
 static enum err look(struct move *move, struct err_info *info)
 {
     const struct plan_request *request = move->request;
-    enum err err = check_site(move, info);
+    enum err err = subject_look(request, move->site, info);
+    if (!err)
+        err = check_site(move, info);
     if (!err)
         err = choose_target(move, info);
     if (!err)

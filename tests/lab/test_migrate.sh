@@ -43,6 +43,21 @@ test_docker_to_podman_under_load() {
     why=$said
     [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 && nothing_left kept
 }
+# two volumes, one key: each must come to its own place
+sums_of() { # HOST
+    # shellcheck disable=SC2016
+    lab exec "$1" sh -c 'cd /var/lib/containers/storage/volumes && for v in data state; do
+        (cd example.org-$v/_data && find . -type f ! -name "count*" | sort | xargs sha256sum | sha256sum); done'
+}
+test_each_of_two_volumes_arrives_whole() {
+    local before
+    before=$(sums_of mosh01)
+    act migrate example.org --to mosh02 || return 1
+    why="other files on mosh02: $(sums_of mosh02), were $before"
+    [ "$(sums_of mosh02)" = "$before" ] && act migrate example.org --to mosh01 || return 1
+    why="other files on mosh01 again"
+    [ "$(sums_of mosh01)" = "$before" ] && lives_on example.org mosh01
+}
 # before the reboots below: nothing mounts it at boot (README.md)
 test_a_volume_on_shared_storage_is_mounted_elsewhere() {
     append wharf.example 41 || { why="cannot write"; return 1; }
