@@ -420,13 +420,13 @@ static void end_job(struct step_context *context, enum job_state state, const ch
             text, &info) != ERR_OK)
         log_error("job %lld: the audit entry cannot be written: %s", (long long)context->job.id, info.message);
     job_close_links(context);
-    context->ended = true; /* whoever reads the record may begin the next one */
-    if (context->tell_ended)
-        context->tell_ended(context->owner);
     for (int tries = 0; write_job(context) != ERR_OK && tries < END_TRIES; tries++)
         if (context->leaving || poll(&(struct pollfd){.fd = context->leave_fd, .events = POLLIN}, 1,
                                     (int)(step_patience(context, END_EVERY_US) / USEC_PER_MSEC)) > 0)
             break; /* the next engine finds it unfinished and ends it */
+    context->ended = true;
+    if (context->tell_ended)
+        context->tell_ended(context->owner); /* who waits for the site plans from the record */
     log_info("%s", text);
 }
 
