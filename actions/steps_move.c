@@ -212,10 +212,11 @@ static void take_result(struct transfer *transfer, const json_t *answer)
 /* Asked once in a job: a connection that is swallowed on its way costs its whole time limit. */
 static enum err check_way(const struct transfer *transfer, const json_t *to, struct err_info *info)
 {
-    json_t *args = json_object(), *answer = NULL;
+    json_t *answer = NULL;
     bool reachable = false;
     if (step_recall(transfer->context, "reachable"))
         return ERR_OK;
+    json_t *args = json_object();
     json_object_set(args, "to", (json_t *)to);
     enum err err = step_request(
         transfer->context, text_of(transfer->step, "from"), "transfer.check", args, ASK_TIMEOUT_US, &answer, info);
