@@ -150,39 +150,33 @@ static void end_planning(struct jobs *jobs, struct planning *planning)
     store_reader_close(planning->request.history);
 }
 
-/* One of its steps was on this host. */
-static bool is_part_of(struct store_reader *history, const struct job_record *job, const char *host)
+/* One of the hosts the job worked on has not been heard of since it ended. */
+static bool is_ahead_of(const struct planning *planning, const struct job_record *job)
 {
     struct job_record whole = {0};
     struct job_step_list steps = {0};
-    bool found = false;
-    if (store_read_job(history, job->id, &whole, &steps, NULL) == ERR_OK)
-        vec_each (&steps.items, const struct job_step_record, step)
-            found = found || strcmp(step->host, host) == 0;
+    bool ahead = false;
+    if (store_read_job(planning->request.history, job->id, &whole, &steps, NULL) == ERR_OK)
+        vec_each (&steps.items, const struct job_step_record, step) {
+            const struct host_state *host = snapshot_host(planning->snapshot, step->host);
+            ahead = ahead ||
+                    (host && host->status == HOST_UP && host->seen_us && host->seen_us < job->ended_us + SETTLED_US);
+        }
     job_record_free(&whole);
     job_step_list_free(&steps);
-    return found;
+    return ahead;
 }
 
-/* A job on this site has just ended, and its hosts have not been heard of since: what the snapshot says of the site is
- * older than what the job did. */
+/* A job on this site has just ended, and the snapshot is older than what it did. */
 static bool is_behind(const struct planning *planning)
 {
-    const struct snapshot *snapshot = planning->snapshot;
     struct job_list list = {0};
     bool behind = false;
-    if (!snapshot || store_read_jobs(planning->request.history, NEWEST_JOBS, &list, NULL) != ERR_OK)
+    if (store_read_jobs(planning->request.history, NEWEST_JOBS, &list, NULL) != ERR_OK)
         return false;
-    vec_each (&list.items, const struct job_record, job) {
-        bool is_news =
-            job->ended_us > clock_wall_us() - NEWS_FOR_US && strcmp(job->site, planning->request.object) == 0;
-        for (size_t i = 0; is_news && i < snapshot->host_count; i++) {
-            const struct host_state *host = &snapshot->hosts[i];
-            behind =
-                behind || (host->status == HOST_UP && host->seen_us && host->seen_us < job->ended_us + SETTLED_US &&
-                              is_part_of(planning->request.history, job, host->name));
-        }
-    }
+    vec_each (&list.items, const struct job_record, job)
+        behind = behind || (job->ended_us > clock_wall_us() - NEWS_FOR_US &&
+                               strcmp(job->site, planning->request.object) == 0 && is_ahead_of(planning, job));
     job_list_free(&list);
     return behind;
 }
