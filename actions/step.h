@@ -90,6 +90,11 @@ void step_copied(struct step_context *context, int pass, int64_t done_bytes, int
 enum err step_remember(struct step_context *context, const char *key, json_t *value, struct err_info *info);
 const json_t *step_recall(const struct step_context *context, const char *key);
 
+/* Mark the step's site on a host (docs/protocol.md "Marks"), where it bears one of `from` (ended by NULL) until now.
+ * Takes ownership of `args`, what else goes with the mark. *was (may be NULL): the verb's answer. steps_site.c */
+enum err step_set_mark(struct step_context *context, const char *host, json_t *args, const char *mark,
+    const char *const *from, json_t **was, struct err_info *info);
+
 /* Two hosts that cannot reach one another exchange bytes through this engine: `stream FROM_WORD` on one, `stream
  * TO_WORD` on the other, pumped until both ended (remote/stream.h), while the leases are renewed. */
 enum err step_relay(struct step_context *context, const char *from_host, const char *from_word, const char *to_host,

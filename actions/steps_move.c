@@ -26,17 +26,6 @@ static const char *text_of(const struct plan_step *step, const char *key)
 
 /* --- the copy that is made ---------------------------------------------------------------------------------------- */
 
-static enum err set_mark(struct step_context *context, const char *host, json_t *args, const char *mark,
-    const char *const *from, json_t **was, struct err_info *info)
-{
-    json_t *marks = json_array();
-    for (; *from; from++)
-        json_array_append_new(marks, json_string(*from));
-    json_put_text(args, "mark", mark);
-    json_object_set_new(args, "from", marks);
-    return step_request(context, host, "site.mark", args, ASK_TIMEOUT_US, was, info);
-}
-
 /* Nothing of the site may be active on the target: a mark must not be what stops it. */
 static enum err check_nothing_active(struct step_context *context, const char *host, struct err_info *info)
 {
@@ -64,7 +53,7 @@ static enum err incoming_run(
         json_decref(args);
         return err;
     }
-    err = set_mark(
+    err = step_set_mark(
         context, step->host, args, "incoming", (const char *const[]){"none", "kept", "incoming", NULL}, &answer, info);
     json_t *was = json_object_get(answer, "was");
     const char *was_word = json_get_text(was, "mark");
@@ -100,7 +89,7 @@ static enum err incoming_undo(
             err = ERR_OK;
     }
     if (!err)
-        err = set_mark(context, step->host, args, kept ? "kept" : "none",
+        err = step_set_mark(context, step->host, args, kept ? "kept" : "none",
             (const char *const[]){"incoming", "none", "kept", NULL}, NULL, info);
     else
         json_decref(args);
@@ -553,7 +542,7 @@ static enum err allow_trial(struct step_context *context, const struct plan_step
     json_t *args = json_object();
     json_put_text(args, "peer", text_of(step, "from"));
     json_put_bool(args, "trial", true);
-    return set_mark(context, step->host, args, "incoming", (const char *const[]){"incoming", NULL}, NULL, info);
+    return step_set_mark(context, step->host, args, "incoming", (const char *const[]){"incoming", NULL}, NULL, info);
 }
 
 /* The definition may hold secrets: it goes from one host to the other and is kept nowhere. */
@@ -611,7 +600,7 @@ const struct step_kind step_create = {.name = "create",
 static enum err activate_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
-    enum err err = set_mark(
+    enum err err = step_set_mark(
         context, step->host, json_object(), "none", (const char *const[]){"incoming", "none", NULL}, NULL, info);
     if (!err)
         err = step_request(context, step->host, "site.start", NULL, CREATE_TIMEOUT_US, NULL, info);
@@ -633,7 +622,7 @@ static enum err keep_run(
     json_put_text(args, "peer", text_of(step, "to"));
     json_put_i64(args, "until_us", clock_wall_us() + keep_us);
     enum err err =
-        set_mark(context, step->host, args, "kept", (const char *const[]){"leaving", "kept", NULL}, NULL, info);
+        step_set_mark(context, step->host, args, "kept", (const char *const[]){"leaving", "kept", NULL}, NULL, info);
     if (!err)
         buf_printf(
             outcome, "the old copy on %s cannot start and is kept for %s", step->host, format_age(keep_us, for_time));
@@ -649,7 +638,7 @@ static enum err remove_run(
     json_put_bool(args, "volumes", true);
     enum err err = step_request(context, step->host, "site.remove", args, CREATE_TIMEOUT_US, &answer, info);
     if (!err)
-        err = set_mark(context, step->host, json_object(), "none",
+        err = step_set_mark(context, step->host, json_object(), "none",
             (const char *const[]){"kept", "incoming", "none", NULL}, NULL, info);
     if (!err)
         buf_printf(outcome, "removed %zu containers and %zu volumes",

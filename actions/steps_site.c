@@ -9,6 +9,7 @@
 #include "base/name.h"
 
 #define ASK_TIMEOUT_US (30 * USEC_PER_SEC)
+#define MARK_TIMEOUT_US (60 * USEC_PER_SEC)
 #define START_ALLOWANCE_US (60 * USEC_PER_SEC) /* on top of the grace time of each container */
 #define BUSY_PATIENCE_US (120 * USEC_PER_SEC)  /* for a host that ends by itself what it has begun */
 #define BUSY_EVERY_US USEC_PER_SEC
@@ -340,19 +341,26 @@ const struct step_kind step_restart = {.name = "restart",
 
 /* --- stop and start under a mark ---------------------------------------------------------------------------------- */
 
-static enum err set_mark(struct step_context *context, const struct plan_step *step, const char *mark,
-    const char *const *from, struct err_info *info)
+enum err step_set_mark(struct step_context *context, const char *host, json_t *args, const char *mark,
+    const char *const *from, json_t **was, struct err_info *info)
 {
-    json_t *args = json_object(), *marks = json_array();
-    bool trial = false;
+    json_t *marks = json_array();
     for (; *from; from++)
         json_array_append_new(marks, json_string(*from));
     json_put_text(args, "mark", mark);
     json_object_set_new(args, "from", marks);
+    return step_request(context, host, "site.mark", args, MARK_TIMEOUT_US, was, info);
+}
+
+static enum err set_mark(struct step_context *context, const struct plan_step *step, const char *mark,
+    const char *const *from, struct err_info *info)
+{
+    json_t *args = json_object();
+    bool trial = false;
     json_put_text(args, "peer", json_get_text(step->parameters, "peer"));
     if (strcmp(mark, "incoming") == 0 && json_get_bool(step->parameters, "trial", &trial))
         json_put_bool(args, "trial", trial);
-    return step_request(context, step->host, "site.mark", args, ASK_TIMEOUT_US, NULL, info);
+    return step_set_mark(context, step->host, args, mark, from, NULL, info);
 }
 
 /* An earlier step has set the mark already: that need not be done while visitors wait. */
