@@ -50,8 +50,7 @@ cgroup_groups() { # [HOST]
 }
 
 cgroup_pids() { # [HOST]
-    local group
-    cgroup_groups "$@" | while read -r group; do cat "$group/cgroup.procs" 2>/dev/null; done | sort -un | grep -vx 0
+    cgroup_groups "$@" | while read -r group; do cat "$group/cgroup.procs" 2>/dev/null; done | sort -un
 }
 
 # a frozen task of v1 takes no SIGKILL
@@ -62,14 +61,19 @@ cgroup_thaw() {
     done 2>/dev/null
 }
 
+# Each group is killed as it is read, with nothing started in between: a process that is gone by then has left its number to
+# whoever comes next, which may be a process of another lab.
 cgroup_kill_round() {
-    local pids
+    local group pid left=0
     cgroup_thaw "$@"
-    pids=$(cgroup_pids "$@")
-    [ -n "$pids" ] || return 0
-    # shellcheck disable=SC2086
-    kill -KILL $pids 2>/dev/null
-    return 1
+    while read -r group; do
+        [ -e "$group/cgroup.procs" ] || continue
+        while read -r pid; do
+            # 0: somebody of a process namespace we do not see into; to kill(2) it would be ourselves
+            [ "$pid" -gt 0 ] && left=1 && kill -KILL "$pid" 2>/dev/null
+        done <"$group/cgroup.procs"
+    done 2>/dev/null < <(cgroup_groups "$@")
+    return $left
 }
 
 cgroup_remove_round() {

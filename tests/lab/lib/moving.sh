@@ -145,7 +145,7 @@ picture_of_all() {
     for host in $(compute_hosts); do
         # shellcheck disable=SC2016
         lab exec "$host" sh -c 'engine=$1; echo "== $(hostname)"
-            $engine inspect $($engine ps -aq --no-trunc | sort) | jq -S "[.[] | del(.State.Health, .State.Healthcheck, .LogPath) | del(..|.Health?)]"
+            $engine inspect $($engine ps -aq --no-trunc | sort) | jq -S "[.[] | del(.State.Health, .State.Healthcheck, .LogPath, .ExecIDs) | del(..|.Health?)]"
             $engine volume ls -q | sort; $engine images -aq --no-trunc | sort
             for v in $($engine volume ls -q | grep "^ledger\|^harbour"); do
                 (cd "$($engine volume inspect -f "{{.Mountpoint}}" $v)" && find . -type f | sort | xargs -d "\n" sha256sum | sha256sum); done
