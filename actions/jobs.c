@@ -1,45 +1,19 @@
 /* The engine's jobs: who may begin, what runs now, what an earlier engine left. The list is guarded by one mutex; each
  * job's own thread is in job_run.c. Ended jobs are reaped when the next call comes by. */
-#include "actions/jobs.h"
+#include "actions/jobs_private.h"
 
 #include <inttypes.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "actions/action.h"
-#include "actions/expire.h"
-#include "actions/job_run.h"
-#include "actions/placement.h"
-#include "actions/plan_ask.h"
-#include "actions/where.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/name.h"
 #include "base/paths.h"
 #include "store/audit.h"
-#include "store/reader.h"
 
-#define FLUSH_TIMEOUT_US (2 * USEC_PER_SEC)
 #define JOBS_AT_ONCE 64
-#define NEWEST_JOBS 20
-#define NEWS_FOR_US (60 * USEC_PER_SEC)
-#define NEWS_PATIENCE_US (12 * USEC_PER_SEC) /* a collector's interval and more; then it is planned all the same */
-#define NEWS_EVERY_MS 200
-#define SETTLED_US (1500 * USEC_PER_MSEC) /* so long until a host's helper has noticed everything */
-#define LEFT_JOBS 500
-#define LEFT_AFTER_US (60 * USEC_PER_SEC)
-
-struct jobs {
-    struct jobs_config config;
-    char lease_prefix[40];
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;       /* a job ended, was cancelled, or is to leave */
-    struct step_context *running; /* a chain, the newest first; also those that ended and are not reaped yet */
-};
 
 /* A lease must not be taken over by the same number of another engine, and machines may share a name and a directory:
  * the state directory has a random word of its own. */
@@ -110,235 +84,6 @@ void jobs_free(struct jobs *jobs)
     free(jobs);
 }
 
-/* --- planning ----------------------------------------------------------------------------------------------------- */
-
-static enum err refuse_unknown_action(const char *name, struct err_info *info)
-{
-    const char *names[64];
-    size_t count = 0;
-    for (const struct action *action = action_first(); action && count < 64; action = action_next(action))
-        names[count++] = action->name;
-    const char *nearest = name_nearest(name, names, count);
-    return err_set(info, ERR_NOT_FOUND, "no action is called \"%s\"%s%s%s", name, nearest ? "; did you mean \"" : "",
-        nearest ? nearest : "", nearest ? "\"?" : "");
-}
-
-/* What a plan is made from, got together and given back. */
-struct planning {
-    struct snapshot *snapshot;
-    struct plan_request request;
-};
-
-static enum err begin_planning(struct jobs *jobs, const char *object, struct planning *planning, struct err_info *info)
-{
-    *planning = (struct planning){.request.object = object};
-    store_flush(jobs->config.store, FLUSH_TIMEOUT_US); /* plan from the newest there is */
-    enum err err = store_reader_open(jobs->config.state_dir, &planning->request.history, info);
-    if (!err)
-        err = store_read_snapshot(planning->request.history, &planning->snapshot, info);
-    planning->request.snapshot = planning->snapshot;
-    planning->request.fleet = jobs->config.fleet_hold(jobs->config.fleet_owner);
-    planning->request.asker = plan_asker_new(planning->request.fleet, jobs->config.state_dir);
-    return err;
-}
-
-static void end_planning(struct jobs *jobs, struct planning *planning)
-{
-    plan_asker_free(planning->request.asker);
-    jobs->config.fleet_release(jobs->config.fleet_owner, planning->request.fleet);
-    snapshot_free(planning->snapshot);
-    store_reader_close(planning->request.history);
-}
-
-/* One of the hosts the job worked on has not been heard of since it ended. */
-static bool is_ahead_of(const struct planning *planning, const struct job_record *job)
-{
-    struct job_record whole = {0};
-    struct job_step_list steps = {0};
-    bool ahead = false;
-    if (store_read_job(planning->request.history, job->id, &whole, &steps, NULL) == ERR_OK)
-        vec_each (&steps.items, const struct job_step_record, step) {
-            const struct host_state *host = snapshot_host(planning->snapshot, step->host);
-            ahead = ahead ||
-                    (host && host->status == HOST_UP && host->seen_us && host->seen_us < job->ended_us + SETTLED_US);
-        }
-    job_record_free(&whole);
-    job_step_list_free(&steps);
-    return ahead;
-}
-
-/* A job on this site has just ended, and the snapshot is older than what it did. */
-static bool is_behind(const struct planning *planning)
-{
-    struct job_list list = {0};
-    bool behind = false;
-    if (store_read_jobs(planning->request.history, NEWEST_JOBS, &list, NULL) != ERR_OK)
-        return false;
-    vec_each (&list.items, const struct job_record, job)
-        behind = behind || (job->ended_us > clock_wall_us() - NEWS_FOR_US &&
-                               strcmp(job->site, planning->request.object) == 0 && is_ahead_of(planning, job));
-    job_list_free(&list);
-    return behind;
-}
-
-static enum err begin_planning_on_news(
-    struct jobs *jobs, const char *object, struct planning *planning, struct err_info *info)
-{
-    int64_t until_us = clock_mono_us() + NEWS_PATIENCE_US / (jobs->config.hurry > 1 ? jobs->config.hurry : 1);
-    for (;;) {
-        enum err err = begin_planning(jobs, object, planning, info);
-        if (err || clock_mono_us() >= until_us || !is_behind(planning))
-            return err;
-        end_planning(jobs, planning);
-        poll(NULL, 0, NEWS_EVERY_MS);
-    }
-}
-
-/* Options that this action does not know are refused, not ignored. */
-static enum err check_options(const struct action *action, const struct plan_options *options, struct err_info *info)
-{
-    bool of_target = options->limit_bytes_s || options->keep_us || options->through_console ||
-                     (options->to[0] && !(action->takes & TAKES_COPY));
-    if (of_target && !(action->takes & TAKES_TARGET) && !action->is_internal)
-        return err_set(info, ERR_INVALID, "%s moves nothing: it takes no target, limit or time to keep", action->name);
-    if (options->more.count && !(action->takes & TAKES_MANY))
-        return err_set(info, ERR_INVALID, "%s works on one object at a time", action->name);
-    return ERR_OK;
-}
-
-/* "undo" of a job: its action's opposite, on the same object. */
-struct wish {
-    char action[16], object[KEY_SIZE];
-    json_t *options; /* owned; NULL: none */
-};
-
-/* It failed only after the point from which there is no way back. */
-static bool has_settled(const struct job_step_list *steps)
-{
-    vec_each (&steps->items, const struct job_step_record, step) {
-        const struct step_kind *kind = step_find(step->name);
-        if (kind && kind->settles && step->state == STEP_DONE)
-            return true;
-    }
-    return false;
-}
-
-static enum err wish_undo(struct jobs *jobs, const char *number, struct wish *wish, struct err_info *info)
-{
-    struct job_record job = {0};
-    struct job_step_list steps = {0};
-    char *end;
-    long long id = strtoll(number, &end, 10);
-    if (end == number || *end || id <= 0)
-        return err_set(info, ERR_INVALID, "undo needs the number of a job, not \"%.40s\"", number);
-    enum err err = store_job(jobs->config.store, id, &job, &steps, info);
-    const struct action *action = err ? NULL : action_find(job.action);
-    const char *opposite = action ? action->opposite : NULL;
-    if (!err && (job.state == JOB_PLANNED || job.state == JOB_RUNNING))
-        err = err_set(info, ERR_INVALID, "job %lld still runs: cancel it instead", id);
-    else if (!err && job.state != JOB_DONE && !has_settled(&steps))
-        err =
-            err_set(info, ERR_INVALID, "job %lld was %s: there is nothing to take back", id, job_state_word(job.state));
-    else if (!err && !opposite)
-        err = err_set(info, ERR_INVALID, "%s cannot be taken back", job.action);
-    if (!err) {
-        str_copy(wish->action, sizeof wish->action, opposite);
-        str_copy(wish->object, sizeof wish->object, job.object);
-        if (strcmp(opposite, job.action) == 0)
-            wish->options = json_pack("{s:s}", "to", job.host); /* what moved goes back to where it was */
-    }
-    job_step_list_free(&steps);
-    job_record_free(&job);
-    return err;
-}
-
-static enum err make_wish(struct jobs *jobs, const char *action, const char *object, const json_t *options,
-    struct wish *wish, struct err_info *info)
-{
-    *wish = (struct wish){0};
-    if (strcmp(action, "undo") == 0)
-        return wish_undo(jobs, object, wish, info);
-    str_copy(wish->action, sizeof wish->action, action);
-    str_copy(wish->object, sizeof wish->object, object);
-    wish->options = json_incref((json_t *)options);
-    return ERR_OK;
-}
-
-static enum err plan_wish(struct jobs *jobs, const struct wish *wish, struct plan *plan, struct err_info *info)
-{
-    const struct action *action = action_find(wish->action);
-    struct plan_options options;
-    struct planning planning;
-    *plan = (struct plan){.cut_us = -1};
-    if (!action)
-        return refuse_unknown_action(wish->action, info);
-    enum err err = plan_options_from_json(wish->options, &options, info);
-    if (err)
-        return err;
-    err = check_options(action, &options, info);
-    if (!err) {
-        err = begin_planning_on_news(jobs, wish->object, &planning, info);
-        planning.request.options = &options;
-        if (!err)
-            err = action->plan(&planning.request, plan, info);
-        if (!err)
-            plan->options = plan_options_to_json(&options);
-        end_planning(jobs, &planning);
-    }
-    plan_options_free(&options);
-    return err;
-}
-
-static enum err make_plan(struct jobs *jobs, const char *action, const char *object, const json_t *options,
-    struct plan *plan, struct err_info *info)
-{
-    struct wish wish;
-    *plan = (struct plan){.cut_us = -1};
-    enum err err = make_wish(jobs, action, object, options, &wish, info);
-    if (!err)
-        err = plan_wish(jobs, &wish, plan, info);
-    json_decref(wish.options);
-    return err;
-}
-
-enum err jobs_plan(struct jobs *jobs, const char *action, const char *object, const json_t *options, json_t **plan_json,
-    struct buf *text, struct err_info *info)
-{
-    struct plan plan;
-    *plan_json = NULL;
-    enum err err = make_plan(jobs, action, object, options, &plan, info);
-    if (!err) {
-        *plan_json = plan_to_json(&plan);
-        plan_to_text(&plan, text);
-    }
-    plan_free(&plan);
-    return err;
-}
-
-enum err jobs_targets(struct jobs *jobs, const char *site, json_t **targets, struct err_info *info)
-{
-    struct planning planning;
-    struct plan_options options = {0};
-    *targets = NULL;
-    enum err err = begin_planning(jobs, site, &planning, info);
-    planning.request.options = &options;
-    if (!err)
-        err = placement_rank(&planning.request, site, targets, info);
-    end_planning(jobs, &planning);
-    return err;
-}
-
-enum err jobs_where(struct jobs *jobs, const char *site, json_t **where, struct err_info *info)
-{
-    struct planning planning;
-    *where = NULL;
-    enum err err = begin_planning(jobs, site, &planning, info);
-    if (!err)
-        err = where_ask(&planning.request, where, info);
-    end_planning(jobs, &planning);
-    return err;
-}
-
 /* --- beginning ---------------------------------------------------------------------------------------------------- */
 
 static bool has_text(const json_t *array, const char *text)
@@ -376,8 +121,7 @@ static enum err check_room(struct jobs *jobs, struct err_info *info)
                : err_set(info, ERR_BUSY, "%d jobs are running or waiting: wait until one has ended", JOBS_AT_ONCE);
 }
 
-/* --- one after the other on a site ---------------------------------------------------------------------------------
- */
+/* --- one after the other on a site -------------------------------------------------------------------------------- */
 
 static bool share_a_site(const struct plan *one, const struct plan *other)
 {
@@ -410,36 +154,6 @@ static void tell_waiting(struct jobs *jobs, struct step_context *context, const 
     store_job_update(jobs->config.store, &context->job, NULL);
 }
 
-static enum err keep_plan(struct step_context *context, struct err_info *info)
-{
-    struct buf text = BUF((size_t)1 << 20);
-    json_t *json = plan_to_json(&context->plan);
-    enum err err = json_write(&text, json);
-    if (!err)
-        err = step_keep_file(context, JOB_PLAN_FILE, &text, info);
-    json_decref(json);
-    buf_free(&text);
-    return err;
-}
-
-/* The job before may have changed everything the plan was made from. */
-static enum err plan_again(struct jobs *jobs, struct step_context *context, struct err_info *info)
-{
-    struct plan plan;
-    struct wish wish = {.options = context->plan.options};
-    str_copy(wish.action, sizeof wish.action, context->plan.action);
-    str_copy(wish.object, sizeof wish.object, context->plan.object);
-    enum err err = plan_wish(jobs, &wish, &plan, info);
-    if (!err) {
-        pthread_mutex_lock(&jobs->mutex); /* others look at the plan's sites */
-        job_replan(context, &plan);
-        pthread_mutex_unlock(&jobs->mutex);
-        err = keep_plan(context, info);
-    }
-    plan_free(&plan);
-    return err;
-}
-
 static enum err await_turn(void *owner, struct step_context *context, struct err_info *info)
 {
     struct jobs *jobs = owner;
@@ -457,7 +171,7 @@ static enum err await_turn(void *owner, struct step_context *context, struct err
     pthread_mutex_unlock(&jobs->mutex);
     if (!err && step_is_cancelled(context))
         err = err_set(info, ERR_CANCELLED, "cancelled before it began");
-    return !err && context->waited ? plan_again(jobs, context, info) : err;
+    return !err && context->waited ? job_plan_again(jobs, context, info) : err;
 }
 
 static void tell_ended(void *owner)
@@ -530,7 +244,7 @@ enum err jobs_run(struct jobs *jobs, const char *action, const char *object, con
     struct plan plan;
     struct job_record job = {0};
     *job_id = 0;
-    enum err err = make_plan(jobs, action, object, options, &plan, info);
+    enum err err = job_make_plan(jobs, action, object, options, &plan, info);
     if (!err)
         err = check_identity(&plan, expect, info);
     if (!err) {
@@ -658,63 +372,4 @@ enum err jobs_resume(struct jobs *jobs, struct err_info *info)
         resume_job(jobs, job->id);
     job_list_free(&unfinished);
     return err;
-}
-
-/* --- what is due by itself ---------------------------------------------------------------------------------------- */
-
-static bool is_at_work_on(struct jobs *jobs, const char *site)
-{
-    bool found = false;
-    pthread_mutex_lock(&jobs->mutex);
-    for (const struct step_context *context = jobs->running; context; context = context->next)
-        vec_each (&context->plan.steps, const struct plan_step, step)
-            found = found || (!context->ended && strcmp(step->site, site) == 0);
-    pthread_mutex_unlock(&jobs->mutex);
-    return found;
-}
-
-/* The last job on the site was a move of ours that failed, and that is a while ago: what it left will not go away. */
-static bool was_left_by_us(struct store_reader *reader, const char *site)
-{
-    struct job_list list = {0};
-    bool left = false;
-    if (store_read_jobs(reader, LEFT_JOBS, &list, NULL) == ERR_OK)
-        vec_each (&list.items, const struct job_record, job)
-            if (strcmp(job->site, site) == 0) {
-                left = strcmp(job->action, "migrate") == 0 && job->state != JOB_RUNNING && job->state != JOB_PLANNED &&
-                       clock_wall_us() - job->ended_us > LEFT_AFTER_US;
-                break; /* the newest */
-            }
-    job_list_free(&list);
-    return left;
-}
-
-static void begin_expire(struct jobs *jobs, const char *site, const char *host, const char *reason)
-{
-    struct err_info info = {0};
-    json_t *options = json_pack("{s:s}", "to", host);
-    int64_t job;
-    if (!is_at_work_on(jobs, site) &&
-        jobs_run(jobs, "expire", site, options, NULL, "dogwatch", (uid_t)-1, reason, &job, &info) != ERR_OK)
-        log_warning("the copy of %s on %s cannot be seen to: %s", site, host, info.message);
-    json_decref(options);
-}
-
-void jobs_look_after(struct jobs *jobs)
-{
-    struct store_reader *reader = NULL;
-    struct snapshot *snapshot = NULL;
-    struct err_info info = {0};
-    char site[NAME_SIZE], host[NAME_SIZE];
-    size_t cursor = 0;
-    enum err err = store_reader_open(jobs->config.state_dir, &reader, &info);
-    if (!err)
-        err = store_read_snapshot(reader, &snapshot, &info);
-    while (!err && expire_is_due(snapshot, &cursor, site, host))
-        begin_expire(jobs, site, host, "the time it was to be kept is over");
-    for (cursor = 0; !err && expire_is_left(snapshot, &cursor, site, host);)
-        if (was_left_by_us(reader, site))
-            begin_expire(jobs, site, host, "a move left it behind");
-    snapshot_free(snapshot);
-    store_reader_close(reader);
 }

@@ -1,0 +1,26 @@
+/* The engine's jobs as the files that make them up see them: the list and its guard (jobs.c), planning
+ * (job_planning.c), what is due by itself (job_look_after.c). Private to actions/. */
+#ifndef ACTIONS_JOBS_PRIVATE_H
+#define ACTIONS_JOBS_PRIVATE_H
+
+#include <pthread.h>
+
+#include "actions/job_run.h"
+#include "actions/jobs.h"
+
+struct jobs {
+    struct jobs_config config;
+    char lease_prefix[40];
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;       /* a job ended, was cancelled, or is to leave */
+    struct step_context *running; /* a chain, the newest first; also those that ended and are not reaped yet */
+};
+
+/* job_planning.c: from the newest there is, which is waited for where a job on the site has just ended. Any thread;
+ * the mutex is not held. The caller frees the plan in any case. */
+enum err job_make_plan(struct jobs *jobs, const char *action, const char *object, const json_t *options,
+    struct plan *plan, struct err_info *info);
+/* The plan of a job that waited for another, made anew and kept in its place. In the job's thread. */
+enum err job_plan_again(struct jobs *jobs, struct step_context *context, struct err_info *info);
+
+#endif
