@@ -410,6 +410,7 @@ static void end_job(struct step_context *context, enum job_state state, const ch
 {
     struct err_info info = {0};
     char text[600];
+    context->ending = true;
     context->job.state = state;
     context->job.ended_us = clock_wall_us();
     context->job.progress_pct = state == JOB_DONE ? 100 : context->job.progress_pct;

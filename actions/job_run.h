@@ -54,6 +54,7 @@ struct step_context {
     enum err (*await_turn)(void *owner, struct step_context *context, struct err_info *info);
     void (*tell_ended)(void *owner); /* whoever waits may look again */
     char word[64];                   /* the job as hosts know it: "PREFIX.ID" */
+    atomic_bool ending;              /* how it ends is settled and being written: a cancel comes too late */
     atomic_bool ended;               /* nothing is done to the site any more */
     atomic_bool finished;            /* the thread is about to return */
     char cancelled_by[64];           /* written before `cancelled` */

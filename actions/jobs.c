@@ -286,7 +286,7 @@ enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t u
     pthread_mutex_lock(&jobs->mutex);
     reap(jobs);
     for (struct step_context *context = jobs->running; context; context = context->next) {
-        if (context->job.id != job_id || context->ended)
+        if (context->job.id != job_id || context->ending)
             continue;
         char object[KEY_SIZE];
         str_copy(object, sizeof object, context->plan.object);
