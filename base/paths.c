@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 #define SYSTEM_FLEET "/etc/dogwatch"
 #define SYSTEM_STATE "/var/lib/dogwatch"
+#define ATTRIBUTES_SIZE 65536 /* XATTR_LIST_MAX and XATTR_SIZE_MAX of the kernel */
 
 char *paths_join(const char *directory, const char *name)
 {
@@ -151,7 +153,40 @@ static int sync_directory(const char *directory)
     return why;
 }
 
-enum err paths_write_atomic(const char *path, const void *data, size_t length, mode_t mode, struct err_info *info)
+/* What a replaced file leaves to its successor. Sums of its content are not valid for another content; labels of a
+ * security module that may not be set are what its policy says. 0 or an errno value. */
+static int copy_attribute(const char *path, int fd, const char *name, char *value)
+{
+    if (strcmp(name, "security.ima") == 0 || strcmp(name, "security.evm") == 0)
+        return 0;
+    ssize_t length = getxattr(path, name, value, ATTRIBUTES_SIZE);
+    if (length >= 0 && fsetxattr(fd, name, value, (size_t)length, 0) == 0)
+        return 0;
+    return str_starts(name, "security.") ? 0 : errno;
+}
+
+static int copy_attributes(const char *path, int fd)
+{
+    char *names = xmalloc(ATTRIBUTES_SIZE), *value = xmalloc(ATTRIBUTES_SIZE);
+    ssize_t length = listxattr(path, names, ATTRIBUTES_SIZE);
+    int why = length < 0 && errno != ENOTSUP ? errno : 0;
+    for (ssize_t at = 0; at < length && !why; at += (ssize_t)strlen(names + at) + 1)
+        why = copy_attribute(path, fd, names + at, value);
+    free(value);
+    free(names);
+    return why;
+}
+
+static int succeed_to(const char *path, int fd, const struct stat *facts)
+{
+    if ((facts->st_uid != geteuid() || facts->st_gid != getegid()) && fchown(fd, facts->st_uid, facts->st_gid) != 0)
+        return errno;
+    return copy_attributes(path, fd);
+}
+
+/* `replaced`: what was there, which is succeeded to; NULL: whatever was there. */
+static enum err write_whole(
+    const char *path, const void *data, size_t length, mode_t mode, const struct stat *replaced, struct err_info *info)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
@@ -164,7 +199,11 @@ enum err paths_write_atomic(const char *path, const void *data, size_t length, m
         why = errno;
         goto out;
     }
-    why = fill(fd, data, length, mode);
+    why = replaced ? succeed_to(path, fd, replaced) : 0;
+    if (why)
+        close(fd);
+    else
+        why = fill(fd, data, length, mode);
     if (!why && rename(temporary, path) != 0)
         why = errno;
     if (why)
@@ -176,4 +215,23 @@ out:
     free(hidden);
     free(directory);
     return why ? err_errno(info, err_from_errno(why), why, "cannot write %s", path) : ERR_OK;
+}
+
+enum err paths_write_atomic(const char *path, const void *data, size_t length, mode_t mode, struct err_info *info)
+{
+    return write_whole(path, data, length, mode, NULL, info);
+}
+
+enum err paths_replace(const char *path, const void *data, size_t length, struct err_info *info)
+{
+    struct stat facts;
+    char *target = realpath(path, NULL);
+    if (!target || stat(target, &facts) != 0) {
+        int why = errno;
+        free(target);
+        return err_errno(info, err_from_errno(why), why, "cannot look at %s", path);
+    }
+    enum err result = write_whole(target, data, length, facts.st_mode & 07777, &facts, info);
+    free(target);
+    return result;
 }

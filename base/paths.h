@@ -21,4 +21,8 @@ enum err paths_make_dir(const char *path, struct err_info *info);
 /* Write a file whole or not at all: temporary name beside it, fsync, rename, fsync of the directory. */
 enum err paths_write_atomic(const char *path, const void *data, size_t length, mode_t mode, struct err_info *info);
 
+/* Replace a file that is there, in the same way; where it is a symbolic link, what the link points to. Owner, mode and
+ * extended attributes (access control lists, labels) stay. ERR_NOT_FOUND where it is not there. */
+enum err paths_replace(const char *path, const void *data, size_t length, struct err_info *info);
+
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -210,6 +211,46 @@ static void unwritable_directory_is_denied_and_the_old_file_stays(void **state)
     buf_free(&buf);
 }
 
+static void a_replaced_file_keeps_owner_mode_attributes_and_the_link_to_it(void **state)
+{
+    (void)state;
+    struct stat before, after, link;
+    struct buf buf = BUF(100);
+    char value[8] = "";
+    assert_int_equal(paths_make_dir(below("real"), NULL), ERR_OK);
+    assert_int_equal(paths_write_atomic(below("real/file"), "old", 3, 0640, NULL), ERR_OK);
+    assert_int_equal(symlink("real/file", below("link")), 0);
+    bool owned = geteuid() != 0 || chown(below("real/file"), 12, 34) == 0;
+    bool attributes = setxattr(below("real/file"), "user.note", "kept", 4, 0) == 0; /* not on every file system */
+    assert_true(owned);
+    assert_int_equal(stat(below("link"), &before), 0);
+    assert_int_equal(paths_replace(below("link"), "a\0b", 3, NULL), ERR_OK);
+    assert_int_equal(lstat(below("link"), &link), 0);
+    assert_true(S_ISLNK(link.st_mode));
+    assert_int_equal(stat(below("real/file"), &after), 0);
+    assert_int_not_equal(before.st_ino, after.st_ino);
+    assert_int_equal(after.st_mode, before.st_mode);
+    assert_int_equal(after.st_uid, before.st_uid);
+    assert_int_equal(after.st_gid, before.st_gid);
+    if (attributes)
+        assert_int_equal(getxattr(below("real/file"), "user.note", value, sizeof value), 4);
+    assert_int_equal(buf_read_file(&buf, below("link"), NULL), ERR_OK);
+    assert_memory_equal(buf.data, "a\0b", 3);
+    assert_int_equal(count_entries(below("real")), 1);
+    buf_free(&buf);
+}
+
+static void what_is_not_there_is_not_replaced(void **state)
+{
+    (void)state;
+    struct err_info info;
+    assert_int_equal(paths_replace(below("none"), "x", 1, &info), ERR_NOT_FOUND);
+    assert_non_null(strstr(info.message, below("none")));
+    assert_int_equal(symlink("nowhere", below("dangling")), 0);
+    assert_int_equal(paths_replace(below("dangling"), "x", 1, NULL), ERR_NOT_FOUND);
+    assert_int_equal(count_entries(root), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +262,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(file_in_the_way_of_a_directory_is_named, make_root, remove_root),
         cmocka_unit_test_setup_teardown(written_file_has_content_and_mode_whatever_the_umask, make_root, remove_root),
         cmocka_unit_test_setup_teardown(replacing_leaves_nothing_beside_the_file, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(
+            a_replaced_file_keeps_owner_mode_attributes_and_the_link_to_it, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_not_replaced, make_root, remove_root),
         cmocka_unit_test_setup_teardown(failed_write_names_the_file_and_leaves_nothing, make_root, remove_root),
         cmocka_unit_test_setup_teardown(unwritable_directory_is_denied_and_the_old_file_stays, make_root, remove_root),
     };
