@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "host/route/address.h"
+#include "host/route/file.h"
 
 #define ROUTE_DOMAINS_MAX 256
 #define ROUTE_WORDS_SIZE 384
@@ -44,8 +45,7 @@ struct route_facts {
 
 struct route_driver {
     const char *name;
-    bool (*is_set_up)(void); /* is there anything of it here that dogwatch may change? */
-    bool (*has_file)(const char *site);
+    const struct route_files *files; /* the sites' own, which dogwatch may change */
     /* ERR_OK also for a site it does not know. */
     enum err (*look)(const struct route_request *request, struct route_facts *facts, struct err_info *info);
     /* All of these: harmless to ask twice, and only asked of a site that is known. `facts`: of just before. */

@@ -21,29 +21,11 @@
 #include "host/route/text.h"
 
 #define CONFIG_FILE "/etc/haproxy/haproxy.cfg"
-#define SITE_FILE "/etc/haproxy/sites.d/%s.cfg"
 #define ANSWER_CEILING (4u * 1024 * 1024) /* show servers state, of all: some 200 bytes a site */
 #define CHECK_ENABLED 2                   /* srv_check_state (HAProxy's include/haproxy/check-t.h) */
 
+static const struct route_files files = {.directory = "/etc/haproxy/sites.d", .ending = ".cfg"};
 static const struct address holding = {.host = "127.0.0.1", .port = 8504};
-
-static bool is_set_up(void)
-{
-    char path[HOST_PATH_SIZE];
-    return access(host_path(path, sizeof path, "/etc/haproxy/sites.d"), F_OK) == 0;
-}
-
-static const char *site_file(const char *site, char out[HOST_PATH_SIZE])
-{
-    str_format(out, HOST_PATH_SIZE, SITE_FILE, site);
-    return out;
-}
-
-static bool has_file(const char *site)
-{
-    char name[HOST_PATH_SIZE], path[HOST_PATH_SIZE];
-    return access(host_path(path, sizeof path, site_file(site, name)), F_OK) == 0;
-}
 
 /* --- looking ------------------------------------------------------------------------------------------------------ */
 
@@ -82,7 +64,7 @@ static bool read_site_file(const char *site, struct buf *text, struct text_span 
 {
     char path[HOST_PATH_SIZE];
     struct err_info why = {0};
-    if (route_file_read(site_file(site, path), text, &why) != ERR_OK)
+    if (route_file_read(route_files_path(&files, site, path), text, &why) != ERR_OK)
         str_format(facts->unknown_because, sizeof facts->unknown_because, "%.300s", why.message);
     else if (!text_find_server(buf_text(text), site, where, &facts->address))
         str_format(facts->unknown_because, sizeof facts->unknown_because,
@@ -257,7 +239,7 @@ static enum err write_address(const char *site, const struct address *address, s
         result = err_set(info, ERR_NOT_FOUND, "%s", facts->unknown_because);
     else if (!address_equal(&facts->address, address)) {
         text_replace(&changed, buf_text(&text), &where, address_text(address, by));
-        result = route_file_write(site_file(site, path), &changed, info);
+        result = route_file_write(route_files_path(&files, site, path), &changed, info);
     }
     buf_free(&changed);
     buf_free(&text);
@@ -287,8 +269,7 @@ static enum err notice(
 
 const struct route_driver route_haproxy = {
     .name = "haproxy",
-    .is_set_up = is_set_up,
-    .has_file = has_file,
+    .files = &files,
     .look = look,
     .hold = hold,
     .release = release,

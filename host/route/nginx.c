@@ -23,32 +23,14 @@
 #include "host/route/text.h"
 #include "host/run.h"
 
-#define SITE_FILE "/etc/nginx/dogwatch/%s.conf"
 #define PID_FILE "/run/nginx.pid"
 #define PROGRAM_LIMIT_US (20 * USEC_PER_SEC)
 #define WORKERS_LIMIT_US (10 * USEC_PER_SEC)
 #define LOOK_AGAIN_US (20 * USEC_PER_MSEC)
 #define TICK_US (10 * USEC_PER_MSEC) /* starts of processes are only known that well */
 
+static const struct route_files files = {.directory = "/etc/nginx/dogwatch", .ending = ".conf"};
 static const struct address notice_page = {.host = "127.0.0.1", .port = 8503};
-
-static bool is_set_up(void)
-{
-    char path[HOST_PATH_SIZE];
-    return access(host_path(path, sizeof path, "/etc/nginx/dogwatch"), F_OK) == 0;
-}
-
-static const char *site_file(const char *site, char out[HOST_PATH_SIZE])
-{
-    str_format(out, HOST_PATH_SIZE, SITE_FILE, site);
-    return out;
-}
-
-static bool has_file(const char *site)
-{
-    char name[HOST_PATH_SIZE], path[HOST_PATH_SIZE];
-    return access(host_path(path, sizeof path, site_file(site, name)), F_OK) == 0;
-}
 
 /* --- the running nginx -------------------------------------------------------------------------------------------- */
 
@@ -204,7 +186,7 @@ static enum err reload(struct err_info *info)
 static bool read_site_file(const char *site, struct buf *text, struct upstream *found, struct err_info *info)
 {
     char path[HOST_PATH_SIZE];
-    if (route_file_read(site_file(site, path), text, info) != ERR_OK)
+    if (route_file_read(route_files_path(&files, site, path), text, info) != ERR_OK)
         return false;
     if (upstream_find(buf_text(text), site, found))
         return true;
@@ -231,7 +213,7 @@ static enum err look(const struct route_request *request, struct route_facts *fa
         if (list_workers(&workers, &why) != ERR_OK) {
             facts->state = ROUTE_STATE_UNKNOWN;
             str_format(facts->address_drift, sizeof facts->address_drift, "%.350s", why.message);
-        } else if (is_newer_than_workers(site_file(request->site, path), &workers)) {
+        } else if (is_newer_than_workers(route_files_path(&files, request->site, path), &workers)) {
             str_format(facts->address_drift, sizeof facts->address_drift,
                 "%.300s was changed after nginx last read it: reload it", path);
         }
@@ -275,7 +257,7 @@ static enum err write_upstream(const struct route_request *request, const struct
         goto out;
     upstream_line(&line, leads, site);
     text_replace(&changed, buf_text(&text), &found.line, buf_text(&line));
-    result = put(site_file(request->site, path), &text, is_as_wanted ? &text : &changed, info);
+    result = put(route_files_path(&files, request->site, path), &text, is_as_wanted ? &text : &changed, info);
 out:
     buf_free(&line);
     buf_free(&changed);
@@ -304,8 +286,7 @@ static enum err notice(
 
 const struct route_driver route_nginx = {
     .name = "nginx",
-    .is_set_up = is_set_up,
-    .has_file = has_file,
+    .files = &files,
     .look = look,
     .hold = hold,
     .release = hold,

@@ -41,10 +41,10 @@ struct work {
 static const struct route_driver *find_driver(const char *site)
 {
     for (size_t i = 0; i < DRIVER_COUNT; i++)
-        if (drivers[i]->is_set_up() && drivers[i]->has_file(site))
+        if (route_files_have(drivers[i]->files, site))
             return drivers[i];
     for (size_t i = 0; i < DRIVER_COUNT; i++)
-        if (drivers[i]->is_set_up())
+        if (route_files_are_here(drivers[i]->files))
             return drivers[i];
     return NULL;
 }
