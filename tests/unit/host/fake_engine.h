@@ -43,44 +43,44 @@ static const char fake_engine_script[] =
     "esac\n";
 
 /* `name` is "podman" or "docker"; what makes it count as in use is made as well. */
-static inline void fake_engine_make(const struct tree *tree, const char *name)
+static inline void fake_engine_make(const struct tree *host, const char *name)
 {
     char path[TREE_PATH_SIZE];
     str_format(path, sizeof path, "/usr/bin/%s", name);
-    tree_script(tree, path, fake_engine_script);
+    tree_script(host, path, fake_engine_script);
     str_format(path, sizeof path, "/state-%s", name);
-    tree_dir(tree, path);
-    tree_dir(tree, "/var/lib/containers/storage/libpod");
+    tree_dir(host, path);
+    tree_dir(host, "/var/lib/containers/storage/libpod");
     if (strcmp(name, "docker") == 0)
-        tree_write(tree, "/run/docker.sock", "");
+        tree_write(host, "/run/docker.sock", "");
 }
 
-static inline void fake_engine_write(const struct tree *tree, const char *engine, const char *file, const char *text)
+static inline void fake_engine_write(const struct tree *host, const char *engine, const char *file, const char *text)
 {
     char path[TREE_PATH_SIZE];
     str_format(path, sizeof path, "/state-%s/%s", engine, file);
-    tree_write(tree, path, text);
+    tree_write(host, path, text);
 }
 
 /* A container: `state` as above, `more` further members of its description after the name. */
 static inline void fake_engine_add(
-    const struct tree *tree, const char *engine, const char *id, const char *name, const char *state, const char *more)
+    const struct tree *host, const char *engine, const char *id, const char *name, const char *state, const char *more)
 {
     char file[80];
     char *text = xasprintf(",\"Name\":\"%s\"%s%s", name, *more ? "," : "", more);
-    fake_engine_write(tree, engine, id, state);
+    fake_engine_write(host, engine, id, state);
     str_format(file, sizeof file, "%s.more", id);
-    fake_engine_write(tree, engine, file, text);
+    fake_engine_write(host, engine, file, text);
     free(text);
 }
 
 /* How it was called since the last time, one call a line; the caller frees. */
-static inline char *fake_engine_calls(const struct tree *tree, const char *engine)
+static inline char *fake_engine_calls(const struct tree *host, const char *engine)
 {
     char path[TREE_PATH_SIZE], file[64];
     struct buf calls = BUF(1u << 20);
     str_format(file, sizeof file, "/calls-%s", engine);
-    buf_read_file(&calls, tree_path(tree, path, file), NULL);
+    buf_read_file(&calls, tree_path(host, path, file), NULL);
     unlink(path);
     buf_puts(&calls, "");
     return buf_take(&calls);

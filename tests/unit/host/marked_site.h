@@ -16,8 +16,8 @@
 #include "host/site/mark.h"
 #include "host/site/record.h"
 #include "host/verbs.h"
+#include "tests/unit/host/asking.h"
 #include "tests/unit/host/fake_engine.h"
-#include "tests/unit/host/lasting.h"
 
 #define WEB FAKE_ID("aa")
 #define APP FAKE_ID("bb")
@@ -27,49 +27,14 @@
 #define ON_FAILURE OF_SITE ",\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}}"
 #define ARGS(more) "{\"site\":\"a.org\",\"job\":\"7\",\"holder\":\"op\",\"ttl_s\":60" more "}"
 
-static struct tree tree;
-static struct session *session;
-static struct err_info info;
-static json_t *answer;
-
-static inline void no_requests(struct session *of, const json_t *request, void *context)
-{
-    (void)of, (void)request, (void)context;
-}
-
-static inline enum err ask(verb_handler *verb, const char *args)
-{
-    json_t *parsed;
-    json_decref(answer);
-    answer = NULL;
-    assert_int_equal(json_parse(args, strlen(args), &parsed, NULL), ERR_OK);
-    info = (struct err_info){0};
-    enum err result = verb(session, 1, parsed, &answer, &info);
-    json_decref(parsed);
-    return result;
-}
-
 static inline void make_host(const char *engine)
 {
-    int ends[2];
-    tree_make(&tree);
-    host_root_set(tree.root);
+    asking_begin();
     tree_write(&tree, "/proc/sys/kernel/random/boot_id", "0d2f7c9e-1111-4222-8333-444455556666\n");
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    session = last(session_new(ends[1], ends[1], no_requests, NULL));
     fake_engine_make(&tree, engine);
     fake_engine_add(&tree, engine, WEB, "web", "running|0|100", ALWAYS);
     fake_engine_add(&tree, engine, APP, "app", "running|0|200", ON_FAILURE);
     assert_int_equal(ask(verb_lease_take, ARGS("")), ERR_OK);
-}
-
-static inline int remove_host(void **state)
-{
-    (void)state;
-    json_decref(answer);
-    answer = NULL;
-    tree_remove(&tree);
-    return 0;
 }
 
 /* The calls of this engine that change something, in order, with the IDs cut to their last two digits. */

@@ -14,20 +14,11 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "host/path.h"
-#include "host/session.h"
-#include "host/verbs.h"
-#include "tests/unit/host/lasting.h"
-#include "tests/unit/host/tree.h"
+#include "host/run.h"
+#include "tests/unit/host/asking.h"
 
 #define PROXY_PORT 8080
 #define BENCH_PATIENCE_US (20 * USEC_PER_SEC)
-
-static struct tree tree;
-static struct session *session;
-static struct err_info info;
-static json_t *answer;
 
 /* --- a network with nothing in it but its loopback ---------------------------------------------------------------- */
 
@@ -43,25 +34,6 @@ static inline bool bench_own_network(void)
 }
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
-
-static inline void bench_no_requests(struct session *of, const json_t *request, void *context)
-{
-    (void)of, (void)request, (void)context;
-}
-
-static inline enum err ask(verb_handler *verb, const char *args)
-{
-    json_t *parsed;
-    json_decref(answer);
-    answer = NULL;
-    assert_int_equal(json_parse(args, strlen(args), &parsed, NULL), ERR_OK);
-    info = (struct err_info){0};
-    enum err result = verb(session, 1, parsed, &answer, &info);
-    json_decref(parsed);
-    if (result != ERR_OK && !info.message[0])
-        fail_msg("an error without words");
-    return result;
-}
 
 #define assert_asked(verb, args)                                                                                       \
     do {                                                                                                               \
@@ -80,17 +52,6 @@ static inline int64_t answered_number(const char *key)
     int64_t number = -1;
     json_get_i64(answer, key, &number);
     return number;
-}
-
-static inline void bench_begin(void)
-{
-    int ends[2];
-    tree_make(&tree);
-    host_root_set(tree.root);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    session = last(session_new(ends[1], ends[1], bench_no_requests, NULL));
-    tree_write(&tree, "/var/lib/none", "");
-    assert_asked(verb_lease_take, "{\"site\":\"a.org\",\"job\":\"7\",\"holder\":\"anna\",\"ttl_s\":600}");
 }
 
 /* --- docs/proxy.md ------------------------------------------------------------------------------------------------ */
@@ -247,6 +208,51 @@ static inline void origin_end(struct origin *origin)
     waitpid(origin->pid, NULL, 0);
     close(origin->slow);
     *origin = (struct origin){0};
+}
+
+/* --- the bench: a proxy, and two web servers called "one" and "two" behind it --------------------------------------
+ */
+
+static const char *program; /* the proxy's; NULL: it cannot be tested here */
+static pid_t proxy;
+static struct origin one, two; /* ports 8081, 8082 */
+
+/* Find the proxy's program, and make a network for it and us. */
+static inline void bench_need(const char *name, const char *const places[])
+{
+    signal(SIGPIPE, SIG_IGN);
+    program = run_find(places);
+    if (!program) {
+        printf("skipped: %s is not installed\n", name);
+    } else if (!bench_own_network()) {
+        puts("skipped: no network namespace of its own is to be had");
+        program = NULL;
+    }
+}
+
+static inline void need_proxy(void)
+{
+    if (!program)
+        skip();
+}
+
+static inline void bench_begin(void)
+{
+    asking_begin();
+    tree_write(&tree, "/var/lib/none", "");
+    assert_asked(verb_lease_take, "{\"site\":\"a.org\",\"job\":\"7\",\"holder\":\"anna\",\"ttl_s\":600}");
+    one = origin_start(8081, "one");
+    two = origin_start(8082, "two");
+}
+
+static inline int bench_teardown(void **state)
+{
+    if (!program)
+        return 0;
+    bench_end(proxy);
+    origin_end(&one);
+    origin_end(&two);
+    return asking_end(state);
 }
 
 /* --- clients ------------------------------------------------------------------------------------------------------ */

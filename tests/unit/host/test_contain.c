@@ -299,8 +299,8 @@ static void docker_loses_its_networks_and_gets_them_back_as_they_were(void **sta
     assert_changes("docker", "network connect --alias db --ip 10.9.0.5 -- shop aa, update --restart=always -- aa");
 }
 
-#define PODMAN(name) cmocka_unit_test_setup_teardown(name, make_podman, remove_host)
-#define DOCKER(name) cmocka_unit_test_setup_teardown(name, make_docker, remove_host)
+#define PODMAN(name) cmocka_unit_test_setup_teardown(name, make_podman, asking_end)
+#define DOCKER(name) cmocka_unit_test_setup_teardown(name, make_docker, asking_end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -24,8 +24,8 @@
 #include "host/run.h"
 #include "host/ticket.h"
 #include "host/verbs.h"
+#include "tests/unit/host/asking.h"
 #include "tests/unit/host/fake_engine.h"
-#include "tests/unit/host/lasting.h"
 
 #define WEB FAKE_ID("aa")
 #define OLD FAKE_ID("bb")
@@ -35,31 +35,10 @@
 #define LIMIT_US (20 * USEC_PER_SEC)
 #define SECRET "what is only in memory 4711"
 
-static struct tree tree;
-static struct session *session;
-static struct err_info info;
-static json_t *answer;
 static pid_t child;
 
 /* --- a host with a site ---------------------------------------------------------------------------------------------
  */
-
-static void no_requests(struct session *of, const json_t *request, void *context)
-{
-    (void)of, (void)request, (void)context;
-}
-
-static enum err ask(verb_handler *verb, const char *args)
-{
-    json_t *parsed;
-    json_decref(answer);
-    answer = NULL;
-    assert_int_equal(json_parse(args, strlen(args), &parsed, NULL), ERR_OK);
-    info = (struct err_info){0};
-    enum err result = verb(session, 1, parsed, &answer, &info);
-    json_decref(parsed);
-    return result;
-}
 
 static enum err collect(const char *what)
 {
@@ -110,12 +89,8 @@ static void make_key(const char *path)
 static int make_site(void **state)
 {
     (void)state;
-    int ends[2];
-    tree_make(&tree);
-    host_root_set(tree.root);
+    asking_begin();
     vault_pretend_room((int64_t)1 << 40);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    session = last(session_new(ends[1], ends[1], no_requests, NULL));
     fake_engine_make(&tree, "podman");
     fake_engine_add(&tree, "podman", WEB, "web", "running|0|100",
         SITE ",\"GraphDriver\":{\"Data\":{\"UpperDir\":\"/upper\"}},\"Mounts\":[{\"Type\":\"volume\",\"Name\":\"data\","
@@ -145,11 +120,8 @@ static int remove_site(void **state)
         waitpid(child, NULL, 0);
     }
     child = 0;
-    json_decref(answer);
-    answer = NULL;
     vault_pretend_room(-1);
-    tree_remove(&tree);
-    return 0;
+    return asking_end(state);
 }
 
 /* --- looking at what was collected ----------------------------------------------------------------------------------

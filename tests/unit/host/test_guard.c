@@ -153,7 +153,7 @@ static void a_host_that_cannot_be_guarded_marks_nothing(void **state)
     assert_false(exists("/var/lib/dogwatch/sites/a.org.mark"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_podman, remove_host)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_podman, asking_end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

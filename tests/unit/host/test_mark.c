@@ -248,8 +248,8 @@ static void an_engine_that_does_not_answer_leaves_the_mark_and_is_named(void **s
     assert_true(exists(MARK_FILE));
 }
 
-#define PODMAN(name) cmocka_unit_test_setup_teardown(name, make_podman, remove_host)
-#define DOCKER(name) cmocka_unit_test_setup_teardown(name, make_docker, remove_host)
+#define PODMAN(name) cmocka_unit_test_setup_teardown(name, make_podman, asking_end)
+#define DOCKER(name) cmocka_unit_test_setup_teardown(name, make_docker, asking_end)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

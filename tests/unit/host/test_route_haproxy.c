@@ -11,17 +11,12 @@
 
 #include "host/route/haproxy_cli.h"
 #include "host/route/route.h"
-#include "host/run.h"
 
 #define SITE "\"site\":\"a.org\",\"job\":\"7\",\"domains\":[\"a.org\",\"www.a.org\"]"
 #define SET(port) "{" SITE ",\"address\":\"127.0.0.1\",\"port\":" port "}"
 #define SITE_FILE "/etc/haproxy/sites.d/a.org.cfg"
 #define MAP_FILE "/etc/haproxy/sites.map"
 #define MAP "# domains\na.org a.org\nwww.a.org a.org\nb.org b.org\nheld-back.org notice\n"
-
-static const char *program;
-static pid_t proxy;
-static struct origin one, two;
 
 /* The manual's own, but for an unprivileged port, and without changing the user. */
 static void write_config(void)
@@ -78,30 +73,8 @@ static int begin(void **state)
     tree_write(&tree, SITE_FILE, "# anna's\nbackend a.org\n    server site 127.0.0.1:8081 maxconn 90\n");
     tree_write(&tree, "/etc/haproxy/sites.d/b.org.cfg", "backend b.org\n    server site 127.0.0.1:8082\n");
     tree_write(&tree, MAP_FILE, MAP);
-    one = origin_start(8081, "one");
-    two = origin_start(8082, "two");
     start_proxy();
     return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    if (!program)
-        return 0;
-    bench_end(proxy);
-    origin_end(&one);
-    origin_end(&two);
-    json_decref(answer);
-    answer = NULL;
-    tree_remove(&tree);
-    return 0;
-}
-
-static void need_proxy(void)
-{
-    if (!program)
-        skip();
 }
 
 static bool waits(int64_t count)
@@ -376,29 +349,27 @@ static void test_another_sites_domains_are_never_touched(void **state)
 int main(void)
 {
     static const char *const places[] = {"/usr/sbin/haproxy", "/usr/bin/haproxy", "/usr/local/sbin/haproxy", NULL};
-    signal(SIGPIPE, SIG_IGN);
-    program = run_find(places);
-    if (!program)
-        puts("skipped: HAProxy is not installed");
-    else if (!bench_own_network()) {
-        puts("skipped: no network namespace of its own is to be had");
-        program = NULL;
-    }
+    bench_need("HAProxy", places);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_it_says_where_a_site_is_and_how_long_it_can_wait, begin, end),
-        cmocka_unit_test_setup_teardown(test_what_differs_between_file_and_running_proxy_is_told, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_configuration_that_cannot_hold_is_told_and_left_alone, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_site_is_led_elsewhere_in_file_and_running_proxy, begin, end),
-        cmocka_unit_test_setup_teardown(test_changes_need_the_lease, begin, end),
-        cmocka_unit_test_setup_teardown(test_odd_arguments_change_nothing, begin, end),
-        cmocka_unit_test_setup_teardown(test_held_requests_wait_and_go_where_the_site_went, begin, end),
-        cmocka_unit_test_setup_teardown(test_what_is_under_way_ends_and_is_counted_until_then, begin, end),
-        cmocka_unit_test_setup_teardown(test_what_waits_survives_a_reload, begin, end),
-        cmocka_unit_test_setup_teardown(test_the_way_for_those_who_wait_opens_with_the_last_hold, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_hold_ends_with_the_lease_of_its_job_once_nobody_is_there, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_hold_that_another_connection_took_over_stays, begin, end),
-        cmocka_unit_test_setup_teardown(test_the_notice_page_is_for_all_of_a_sites_domains_and_comes_off, begin, end),
-        cmocka_unit_test_setup_teardown(test_another_sites_domains_are_never_touched, begin, end),
+        cmocka_unit_test_setup_teardown(test_it_says_where_a_site_is_and_how_long_it_can_wait, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_what_differs_between_file_and_running_proxy_is_told, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_configuration_that_cannot_hold_is_told_and_left_alone, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_a_site_is_led_elsewhere_in_file_and_running_proxy, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_changes_need_the_lease, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_odd_arguments_change_nothing, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_held_requests_wait_and_go_where_the_site_went, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_under_way_ends_and_is_counted_until_then, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_what_waits_survives_a_reload, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_the_way_for_those_who_wait_opens_with_the_last_hold, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_hold_ends_with_the_lease_of_its_job_once_nobody_is_there, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_a_hold_that_another_connection_took_over_stays, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_the_notice_page_is_for_all_of_a_sites_domains_and_comes_off, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_another_sites_domains_are_never_touched, begin, bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,10 @@
 
 #include "tests/unit/host/proxy_bench.h"
 
-#include "host/run.h"
-
 #define SITE "\"site\":\"a.org\",\"job\":\"7\",\"domains\":[\"a.org\"]"
 #define SET(port) "{" SITE ",\"address\":\"127.0.0.1\",\"port\":" port "}"
 #define SITE_FILE "/etc/nginx/dogwatch/a.org.conf"
 #define UPSTREAM(rest) "# anna's\nupstream a.org {\n    server " rest "\n}\n"
-
-static const char *program;
-static pid_t proxy;
-static struct origin one, two;
 
 /* What the manual has, in a frame in which nginx runs below the tree. */
 static void write_config(void)
@@ -60,32 +54,10 @@ static int begin(void **state)
     tree_dir(&tree, "/run");
     tree_write(&tree, SITE_FILE, UPSTREAM("127.0.0.1:8081;"));
     write_config();
-    one = origin_start(8081, "one");
-    two = origin_start(8082, "two");
     proxy = bench_start((const char *const[]){tree_path(&tree, path, "/usr/sbin/nginx"), NULL});
     assert_soon(bench_serves(8080));
     assert_soon(runs());
     return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    if (!program)
-        return 0;
-    bench_end(proxy);
-    origin_end(&one);
-    origin_end(&two);
-    json_decref(answer);
-    answer = NULL;
-    tree_remove(&tree);
-    return 0;
-}
-
-static void need_proxy(void)
-{
-    if (!program)
-        skip();
 }
 
 static void test_it_says_that_it_cannot_hold_and_changes_nothing_when_told_to(void **state)
@@ -182,23 +154,17 @@ static void test_an_nginx_that_does_not_run_is_told(void **state)
 int main(void)
 {
     static const char *const places[] = {"/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", NULL};
-    signal(SIGPIPE, SIG_IGN);
-    program = run_find(places);
-    if (!program)
-        puts("skipped: nginx is not installed");
-    else if (!bench_own_network()) {
-        puts("skipped: no network namespace of its own is to be had");
-        program = NULL;
-    }
+    bench_need("nginx", places);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_it_says_that_it_cannot_hold_and_changes_nothing_when_told_to, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_site_is_led_elsewhere, begin, end),
-        cmocka_unit_test_setup_teardown(test_what_nginx_refuses_is_put_back, begin, end),
         cmocka_unit_test_setup_teardown(
-            test_the_notice_page_comes_and_goes_and_the_site_may_move_behind_it, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_file_nginx_has_not_read_is_drift_and_is_mended, begin, end),
-        cmocka_unit_test_setup_teardown(test_what_is_under_way_is_counted, begin, end),
-        cmocka_unit_test_setup_teardown(test_an_nginx_that_does_not_run_is_told, begin, end),
+            test_it_says_that_it_cannot_hold_and_changes_nothing_when_told_to, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_a_site_is_led_elsewhere, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_what_nginx_refuses_is_put_back, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_the_notice_page_comes_and_goes_and_the_site_may_move_behind_it, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_nginx_has_not_read_is_drift_and_is_mended, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_under_way_is_counted, begin, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_an_nginx_that_does_not_run_is_told, begin, bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,8 @@
 #include "host/site/record.h"
 #include "host/site/site.h"
 #include "host/verbs.h"
+#include "tests/unit/host/asking.h"
 #include "tests/unit/host/fake_engine.h"
-#include "tests/unit/host/lasting.h"
 
 #define DB FAKE_ID("aa")
 #define APP FAKE_ID("bb")
@@ -24,51 +24,16 @@
 #define CREATED(second) ",\"Created\":\"2026-01-01T00:00:0" second "Z\""
 #define ARGS "{\"site\":\"a.org\",\"job\":\"7\",\"grace_s\":5,\"ttl_s\":60}"
 
-static struct tree tree;
-static struct session *session;
-static struct err_info info;
-static json_t *answer;
-
-static void no_requests(struct session *of, const json_t *request, void *context)
-{
-    (void)of, (void)request, (void)context;
-}
-
-static enum err ask(verb_handler *verb, const char *args)
-{
-    json_t *parsed;
-    json_decref(answer);
-    answer = NULL;
-    assert_int_equal(json_parse(args, strlen(args), &parsed, NULL), ERR_OK);
-    info = (struct err_info){0};
-    enum err result = verb(session, 1, parsed, &answer, &info);
-    json_decref(parsed);
-    return result;
-}
-
 /* Two containers of a.org that are kept up, and a third that has ended and is not; the lease is held by job 7. */
 static int make_site(void **state)
 {
     (void)state;
-    int ends[2];
-    tree_make(&tree);
-    host_root_set(tree.root);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    session = last(session_new(ends[1], ends[1], no_requests, NULL));
+    asking_begin();
     fake_engine_make(&tree, "podman");
     fake_engine_add(&tree, "podman", APP, "app", "running|0|200", ALWAYS CREATED("2"));
     fake_engine_add(&tree, "podman", DB, "db", "running|0|100", ALWAYS CREATED("1"));
     fake_engine_add(&tree, "podman", CRON, "cron", "exited|0|0", NEVER CREATED("3"));
     assert_int_equal(ask(verb_lease_take, ARGS), ERR_OK);
-    return 0;
-}
-
-static int remove_site(void **state)
-{
-    (void)state;
-    json_decref(answer);
-    answer = NULL;
-    tree_remove(&tree);
     return 0;
 }
 
@@ -277,27 +242,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            test_restart_stops_the_newest_first_and_starts_the_oldest_first, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_restart_starts_what_was_stopped_but_is_kept_up, make_site, remove_site),
+            test_restart_stops_the_newest_first_and_starts_the_oldest_first, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_restart_starts_what_was_stopped_but_is_kept_up, make_site, asking_end),
         cmocka_unit_test_setup_teardown(
-            test_a_restart_of_what_nobody_keeps_up_starts_everything, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_how_a_container_ended_is_told_honestly, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_stop_and_start_bring_back_what_ran, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_a_start_that_fails_says_which_why_and_what_runs, make_site, remove_site),
+            test_a_restart_of_what_nobody_keeps_up_starts_everything, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_how_a_container_ended_is_told_honestly, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_stop_and_start_bring_back_what_ran, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_a_start_that_fails_says_which_why_and_what_runs, make_site, asking_end),
         cmocka_unit_test_setup_teardown(
-            test_a_site_that_does_not_stop_whole_is_not_left_half_stopped, make_site, remove_site),
+            test_a_site_that_does_not_stop_whole_is_not_left_half_stopped, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_a_paused_container_refuses_before_anything_is_done, make_site, asking_end),
         cmocka_unit_test_setup_teardown(
-            test_a_paused_container_refuses_before_anything_is_done, make_site, remove_site),
+            test_an_engine_that_does_not_answer_refuses_before_anything_is_done, make_site, asking_end),
         cmocka_unit_test_setup_teardown(
-            test_an_engine_that_does_not_answer_refuses_before_anything_is_done, make_site, remove_site),
+            test_a_stop_that_was_cut_off_is_finished_before_the_start, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_without_the_lease_nothing_is_done, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_two_commands_on_one_site_exclude_each_other, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_an_unknown_site_is_not_found, make_site, asking_end),
+        cmocka_unit_test_setup_teardown(test_status_shows_containers_and_lease, make_site, asking_end),
         cmocka_unit_test_setup_teardown(
-            test_a_stop_that_was_cut_off_is_finished_before_the_start, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_without_the_lease_nothing_is_done, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_two_commands_on_one_site_exclude_each_other, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_an_unknown_site_is_not_found, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(test_status_shows_containers_and_lease, make_site, remove_site),
-        cmocka_unit_test_setup_teardown(
-            test_a_restart_cut_in_the_middle_is_taken_up_where_it_was, make_site, remove_site),
+            test_a_restart_cut_in_the_middle_is_taken_up_where_it_was, make_site, asking_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
