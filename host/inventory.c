@@ -293,7 +293,10 @@ static void note(struct watcher *watcher, enum runtime_kind kind, const struct w
         ask_for_round(kind, &(struct asking){.health = event});
         return;
     }
-    rounds_note_event(&watcher->rounds[kind], clock_mono_us());
+    if (event->job)
+        rounds_note_job(&watcher->rounds[kind], clock_mono_us());
+    else
+        rounds_note_event(&watcher->rounds[kind], clock_mono_us());
     if (event->id[0] && watcher->noted[kind].count < MOST_EVENTS)
         vec_push(&watcher->noted[kind], *event);
 }

@@ -37,6 +37,15 @@ void rounds_note_event(struct rounds *rounds, int64_t now_us)
     rounds->follow_up_us = rounds->due_us + FOLLOW_UP_US;
 }
 
+void rounds_note_job(struct rounds *rounds, int64_t now_us)
+{
+    if (tokens_at(rounds, now_us) < TOKEN_US) {
+        rounds->tokens_us = TOKEN_US;
+        rounds->filled_us = now_us;
+    }
+    rounds_note_event(rounds, now_us);
+}
+
 void rounds_set_pace(struct rounds *rounds, int64_t usual_us, bool failed)
 {
     rounds->every_us = usual_us;

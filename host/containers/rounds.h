@@ -20,6 +20,9 @@ struct rounds {
 
 void rounds_init(struct rounds *rounds, int64_t every_us, int64_t now_us);
 void rounds_note_event(struct rounds *rounds, int64_t now_us);
+/* A job came to its end: what it did is looked at soon, however much happened before. Jobs are rare, people ask for
+ * them. */
+void rounds_note_job(struct rounds *rounds, int64_t now_us);
 /* How often to ask from now on: every `usual_us`, or as becomes an engine that failed in its last round. */
 void rounds_set_pace(struct rounds *rounds, int64_t usual_us, bool failed);
 /* When rounds_take will say yes if nothing more happens. */

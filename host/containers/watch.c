@@ -21,6 +21,7 @@
 #include "base/paths.h"
 #include "host/containers/cgroup.h"
 #include "host/containers/health_watch.h"
+#include "host/site/lease.h"
 #include "host/site/mark.h"
 
 #define LOOK_AT_PIDS_US USEC_PER_SEC /* where pidfd_open(2) is missing (Linux < 5.3) */
@@ -275,7 +276,8 @@ static void put_event(struct taking *taking, const struct watch_event *event)
 {
     for (size_t i = 0; i < taking->count; i++)
         if (taking->events[i].kind == event->kind && taking->events[i].health == event->health &&
-            taking->events[i].marks == event->marks && strcmp(taking->events[i].id, event->id) == 0)
+            taking->events[i].marks == event->marks && taking->events[i].job == event->job &&
+            strcmp(taking->events[i].id, event->id) == 0)
             return;
     if (taking->count < taking->max)
         taking->events[taking->count++] = *event;
@@ -322,7 +324,8 @@ static void take_notice(struct watch *watch, const struct inotify_event *notice,
                 put_event(taking, &container->about);
     } else if (notice->len && notice->wd == watch->marks_descriptor) {
         event.marks = str_ends(notice->name, MARK_SUFFIX);
-        if (event.marks)
+        event.job = (notice->mask & IN_DELETE) && str_ends(notice->name, LEASE_SUFFIX);
+        if (event.marks || event.job)
             put_event(taking, &event);
     } else if (notice->len && find_store(watch, notice->wd)) {
         take_from_store(find_store(watch, notice->wd), notice->name, taking);

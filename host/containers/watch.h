@@ -1,7 +1,7 @@
 /* Notices, without running anything, that a container was made, started, ended, was paused or removed, and that its
  * health changed: by inotify on the groups' directories and freezer files, on the engines' stores and on the files of
- * health checks, and by a pidfd per container; and that a site was marked. One thread at a time, but watch_wake from
- * any. */
+ * health checks, and by a pidfd per container; and that a site was marked, or its lease given back. One thread at a
+ * time, but watch_wake from any. */
 #ifndef HOST_CONTAINERS_WATCH_H
 #define HOST_CONTAINERS_WATCH_H
 
@@ -14,6 +14,7 @@ struct watch_event {
     char id[RUNTIME_ID_SIZE]; /* "" where it is not about one container */
     const char *health;       /* NULL, or that its check says this now (health_word) and nothing else happened */
     bool marks;               /* a site's mark came or went (host/site/mark.h), and nothing else happened */
+    bool job;                 /* a site's lease was given back (host/site/lease.h): a job came to its end here */
 };
 
 struct watch *watch_new(void);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 #define LEASE_JOB_SIZE 65
+#define LEASE_SUFFIX ".lease" /* of the file that stands as long as a job has not given it back */
 
 /* args.job as text: a positive number, or a word of [A-Za-z0-9._:-]. ERR_INVALID. */
 enum err lease_job(const json_t *args, char out[LEASE_JOB_SIZE], struct err_info *info);

@@ -186,7 +186,7 @@ static void test_what_appears_in_an_engines_store_is_noticed(void **state)
     assert_int_equal(event.kind, RUNTIME_DOCKER);
 }
 
-static void test_marks_that_come_and_go_are_noticed_leases_are_not(void **state)
+static void test_marks_that_come_and_go_are_noticed_leases_when_given_back(void **state)
 {
     (void)state;
     struct watch_event events[8];
@@ -195,13 +195,16 @@ static void test_marks_that_come_and_go_are_noticed_leases_are_not(void **state)
     follow();
     assert_int_equal(record_write("a.org", "lease", record, &info), ERR_OK);
     watch_wake(watch);
-    assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 0);
+    assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 0); /* taken or renewed */
     assert_int_equal(record_write("a.org", "mark", record, &info), ERR_OK);
     assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 1);
     assert_true(events[0].marks);
     assert_int_equal(record_remove("a.org", "mark", &info), ERR_OK);
     assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 1);
-    assert_true(events[0].marks);
+    assert_true(events[0].marks && !events[0].job);
+    assert_int_equal(record_remove("a.org", "lease", &info), ERR_OK);
+    assert_int_equal(watch_wait(watch, LIMIT_US, events, 8), 1);
+    assert_true(events[0].job && !events[0].marks);
     json_decref(record);
 }
 
@@ -422,6 +425,26 @@ static void test_a_crash_loop_does_not_become_our_load(void **state)
     assert_true(rounds_take(&rounds, 2400 * S + S / 2)); /* quiet again: prompt again */
 }
 
+static void test_the_end_of_a_job_is_followed_soon_also_in_a_crash_loop(void **state)
+{
+    (void)state;
+    struct rounds rounds;
+    rounds_init(&rounds, 60 * S, 1000 * S);
+    count_rounds(&rounds, 1000 * S, 1200 * S, S); /* the allowance is used up */
+    int64_t now_us = 1200 * S;
+    for (; rounds_next_us(&rounds, now_us) < now_us + 4 * S; now_us += S / 10) {
+        rounds_take(&rounds, now_us);
+        rounds_note_event(&rounds, now_us);
+    }
+    rounds_note_job(&rounds, now_us);
+    assert_false(rounds_take(&rounds, now_us));
+    assert_true(rounds_take(&rounds, now_us + S / 2));
+    assert_true(rounds_take(&rounds, now_us + 3 * S)); /* and once more */
+    now_us += 3 * S;
+    int steady = count_rounds(&rounds, now_us, now_us + 600 * S, S);
+    assert_in_range(steady, 60, 125); /* the crash loop has gained nothing by it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,7 +455,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_freezing_is_noticed, make_host, remove_host),
         cmocka_unit_test_setup_teardown(test_other_groups_and_files_are_not_noticed, make_host, remove_host),
         cmocka_unit_test_setup_teardown(test_what_appears_in_an_engines_store_is_noticed, make_host, remove_host),
-        cmocka_unit_test_setup_teardown(test_marks_that_come_and_go_are_noticed_leases_are_not, make_host, remove_host),
+        cmocka_unit_test_setup_teardown(
+            test_marks_that_come_and_go_are_noticed_leases_when_given_back, make_host, remove_host),
         cmocka_unit_test_setup_teardown(
             test_an_engine_is_seen_whole_only_where_nothing_of_it_is_hidden, make_host, remove_host),
         cmocka_unit_test_setup_teardown(test_a_check_that_changes_its_mind_is_noticed, make_host, remove_host),
@@ -445,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_without_events_engines_are_asked_at_their_pace),
         cmocka_unit_test(test_a_failing_engine_is_asked_again_soon_then_less_often),
         cmocka_unit_test(test_an_event_is_followed_soon_and_once_more),
+        cmocka_unit_test(test_the_end_of_a_job_is_followed_soon_also_in_a_crash_loop),
         cmocka_unit_test(test_a_crash_loop_does_not_become_our_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
