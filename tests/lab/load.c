@@ -4,7 +4,8 @@
  *
  *     load --to 198.18.0.10:80 --host ledger.example --rate 50 --output FILE      until SIGTERM, or --seconds N
  *
- * One thread, one poll loop. After the end it waits for the answers that are still due. */
+ * One thread, one poll loop. After the end it waits --linger for the answers that are still due: a connection that
+ * leads to a host that is gone would keep it as long as --timeout. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +50,8 @@ struct failure {
 struct load {
     const char *to, *host, *path, *expect;
     struct sockaddr_in address;
-    int64_t rate, first, post_bytes, timeout_us, end_mono_us; /* end 0: until told */
+    int64_t rate, first, post_bytes, timeout_us, linger_us, end_mono_us; /* end 0: until told */
+    int64_t give_up_mono_us;                                             /* once stopping */
     bool keep_alive, stopping;
     VEC(struct visit *) visits;
     VEC(int64_t) acknowledged, latencies_us;
@@ -268,22 +270,30 @@ static void send_what_is_due(struct load *load)
 static size_t give_up_the_late(struct load *load)
 {
     size_t waiting = 0;
+    int64_t now_us = clock_mono_us();
+    bool too_late_for_all = load->stopping && now_us > load->give_up_mono_us;
     vec_each (&load->visits, struct visit *, place) {
         struct visit *visit = *place;
         bool under_way = visit->phase == PHASE_SENDING || visit->phase == PHASE_RECEIVING;
-        if (under_way && clock_mono_us() - visit->due_mono_us > load->timeout_us)
-            fail(load, visit, 0, "no answer in time");
+        if (under_way && (too_late_for_all || now_us - visit->due_mono_us > load->timeout_us))
+            fail(load, visit, 0, too_late_for_all ? "no answer when all others had theirs" : "no answer in time");
         else if (under_way)
             waiting++;
     }
     return waiting;
 }
 
+static void stop(struct load *load)
+{
+    load->stopping = true;
+    load->give_up_mono_us = clock_mono_us() + load->linger_us;
+}
+
 static void wait_for_events(struct load *load, int signals)
 {
     static struct pollfd sources[IN_FLIGHT_LIMIT + 1];
     size_t count = load->visits.count;
-    sources[count] = (struct pollfd){.fd = signals, .events = POLLIN};
+    sources[count] = (struct pollfd){.fd = load->stopping ? -1 : signals, .events = POLLIN}; /* it stays readable */
     for (size_t i = 0; i < count; i++) {
         const struct visit *visit = load->visits.items[i];
         short events = visit->phase == PHASE_SENDING ? POLLOUT | POLLIN : POLLIN;
@@ -294,7 +304,7 @@ static void wait_for_events(struct load *load, int signals)
         .tv_sec = left_us > 0 ? left_us / USEC_PER_SEC : 0, .tv_nsec = left_us > 0 ? left_us % USEC_PER_SEC * 1000 : 0};
     ppoll(sources, count + 1, &timeout, NULL);
     if (sources[count].revents)
-        load->stopping = true;
+        stop(load);
     for (size_t i = 0; i < count; i++)
         if (sources[i].revents && load->visits.items[i]->fd == sources[i].fd)
             go_on(load, load->visits.items[i], sources[i].revents);
@@ -307,8 +317,8 @@ static void run(struct load *load, int signals)
         give_up_the_late(load);
         send_what_is_due(load);
         wait_for_events(load, signals);
-        if (load->end_mono_us && clock_mono_us() >= load->end_mono_us)
-            load->stopping = true;
+        if (!load->stopping && load->end_mono_us && clock_mono_us() >= load->end_mono_us)
+            stop(load);
     }
 }
 
@@ -398,24 +408,25 @@ static enum err parse_address(struct load *load, struct err_info *info)
 }
 
 struct numbers {
-    const char *rate, *first, *post, *timeout, *seconds;
+    const char *rate, *first, *post, *timeout, *linger, *seconds;
 };
 
 static enum err parse_numbers(struct load *load, const struct numbers *text, struct err_info *info)
 {
-    int64_t seconds = 0, timeout_s = 60;
+    int64_t seconds = 0, timeout_s = 60, linger_s = 15;
     const struct {
         const char *name, *text;
         int64_t least, most, *out;
     } all[] = {{"--rate", text->rate, 1, 10000, &load->rate},
         {"--first", text->first, 1, INT64_C(1) << 40, &load->first},
         {"--post", text->post, 1, BODY_LIMIT, &load->post_bytes}, {"--timeout", text->timeout, 1, 3600, &timeout_s},
-        {"--seconds", text->seconds, 1, 86400, &seconds}};
+        {"--linger", text->linger, 0, 3600, &linger_s}, {"--seconds", text->seconds, 1, 86400, &seconds}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].text && !str_to_i64(all[i].text, all[i].least, all[i].most, all[i].out))
             return err_set(info, ERR_INVALID, "%s wants a number from %lld to %lld", all[i].name,
                 (long long)all[i].least, (long long)all[i].most);
     load->timeout_us = timeout_s * USEC_PER_SEC;
+    load->linger_us = linger_s * USEC_PER_SEC;
     load->end_mono_us = seconds ? clock_mono_us() + seconds * USEC_PER_SEC : 0;
     return ERR_OK;
 }
@@ -445,6 +456,7 @@ int main(int argc, char **argv)
         {"seconds", "N", "end after so long, not when told", &numbers.seconds, NULL},
         {"post", "BYTES", "POST so many bytes instead of GET", &numbers.post, NULL},
         {"timeout", "SECONDS", "how long an answer may take (60)", &numbers.timeout, NULL},
+        {"linger", "SECONDS", "after the end wait so long for answers that are due (15)", &numbers.linger, NULL},
         {"keep-alive", NULL, "use connections again", NULL, &load.keep_alive},
         {"output", "FILE", "where the result goes; standard output else", &output, NULL},
         {0},
