@@ -29,6 +29,7 @@
 #include "host/site/guard.h"
 #include "host/site/mark.h"
 #include "host/site/site.h"
+#include "host/storage/needed.h"
 #include "host/stream.h"
 
 #define EXIT_USAGE 2
@@ -132,6 +133,7 @@ static int unguard(void)
             names);
         return EXIT_FAILURE;
     }
+    needed_forget_all();
     if (guard_remove_unused(&info) == ERR_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "%s\n", info.message);

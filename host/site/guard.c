@@ -1,8 +1,9 @@
 /* The hook itself: a short-lived process that podman's runtime starts before each container, as root and in the host's
  * namespaces. It compares the container with the marks: by its ID, which a mark lists, else by the site its labels or
  * its name say, which podman's own state file tells (asking podman would wait for the lock of the very
- * container that is being started). Guarantees: no answer takes longer than reading a few small files; in doubt, it
- * starts. */
+ * container that is being started). Then it looks whether storage that a move has mounted for it is there. Guarantees:
+ * no answer takes longer than reading a few small files, but for such storage right after a boot; in doubt, it starts.
+ */
 #include "host/site/guard.h"
 
 #include <dirent.h>
@@ -18,15 +19,20 @@
 #include "host/containers/stored.h"
 #include "host/path.h"
 #include "host/site/mark.h"
+#include "host/storage/needed.h"
 
 #define STATE_CEILING (256u * 1024)
 #define STATE_LIMIT_US USEC_PER_SEC
 #define REFUSED 1
+/* At boot storage of the network may come after podman: that long since the kernel began it is waited for. */
+#define BOOT_US (90 * USEC_PER_SEC)
+#define LOOK_AGAIN_MS 250
 
 /* The container that is about to start. */
 struct starting {
     char id[RUNTIME_ID_SIZE];
-    bool looked; /* for its site */
+    char bundle[HOST_PATH_SIZE]; /* where its description is; "" where that is not said */
+    bool looked;                 /* for its site */
     char site[NAME_SIZE];
 };
 
@@ -53,6 +59,7 @@ static bool read_state(int fd, struct starting *starting)
         continue;
     json_parse(buf_text(&text), text.length, &description, NULL);
     json_copy_text(description, "id", starting->id, sizeof starting->id);
+    json_copy_text(description, "bundle", starting->bundle, sizeof starting->bundle);
     json_decref(description);
     buf_free(&text);
     return runtime_id_is_valid(starting->id);
@@ -101,11 +108,26 @@ static bool any_forbids(struct starting *starting, char *why, size_t why_size)
     return forbidden;
 }
 
+/* --- its storage ----------------------------------------------------------------------------------------------------
+ */
+
+static bool misses_storage(const struct starting *starting, char *why, size_t why_size)
+{
+    bool missing = starting->bundle[0] == '/' && needed_is_missing(starting->bundle, why, why_size);
+    while (missing && clock_boot_us() < BOOT_US) {
+        poll(NULL, 0, LOOK_AGAIN_MS);
+        missing = needed_is_missing(starting->bundle, why, why_size);
+    }
+    return missing;
+}
+
 int guard_run(int in_fd)
 {
     struct starting starting = {0};
-    char why[600];
-    if (!read_state(in_fd, &starting) || !any_forbids(&starting, why, sizeof why))
+    char why[1600];
+    if (!read_state(in_fd, &starting))
+        return 0;
+    if (!any_forbids(&starting, why, sizeof why) && !misses_storage(&starting, why, sizeof why))
         return 0;
     log_warning("container %.12s may not start: %s", starting.id, why);
     fprintf(stderr, "dogwatch: this container may not start: %s\n", why);

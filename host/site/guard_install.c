@@ -18,6 +18,7 @@
 #include "host/path.h"
 #include "host/site/mark.h"
 #include "host/site/record.h"
+#include "host/storage/needed.h"
 
 #define FILE_NAME "/dogwatch.json"
 #define USUAL_DIRECTORY "/usr/share/containers/oci/hooks.d"
@@ -203,7 +204,7 @@ enum err guard_remove_unused(struct err_info *info)
     if (result != ERR_OK)
         return result;
     find_directory(directory);
-    if (!mark_any(NULL, 0)) {
+    if (!mark_any(NULL, 0) && !needed_any()) {
         result = take_from(directory, info);
         enum err local = take_from(LOCAL_DIRECTORY, result == ERR_OK ? info : NULL);
         result = result == ERR_OK ? local : result;

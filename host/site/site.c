@@ -15,6 +15,7 @@
 #include "host/site/lease.h"
 #include "host/site/mark.h"
 #include "host/site/record.h"
+#include "host/storage/needed.h"
 #include "host/verbs.h"
 
 #define DEFAULT_GRACE_S 10
@@ -386,6 +387,8 @@ static enum err run_procedure(struct work *work, site_procedure *procedure, stru
         result = stops_only ? mark_allows_stop(work->site, info) : mark_allows_start(work->site, work->job, info);
     if (result == ERR_OK)
         result = look_at_site(work, info);
+    if (result == ERR_OK && !stops_only)
+        result = needed_make_ready(work->containers, info);
     if (result == ERR_OK && !stops_only) /* a copy on trial: docker would otherwise start it by itself at boot */
         result = mark_cover(work->site, work->containers, info);
     if (result == ERR_OK)

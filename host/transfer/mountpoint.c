@@ -1,51 +1,26 @@
 /* Volumes on storage that several hosts can mount (driver `mount`): nothing is carried, the storage is unmounted here
- * and mounted there. Only what the host's administrator has written into /etc/fstab. Each verb in its own thread. */
+ * and mounted there, now and whenever the hosts start. Only what the host's administrator has written into /etc/fstab.
+ * Each verb in its own thread. */
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
-#include <mntent.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/sanitize.h"
 #include "host/inventory.h"
 #include "host/path.h"
-#include "host/run.h"
+#include "host/site/guard.h"
+#include "host/storage/fstab.h"
+#include "host/storage/mounts.h"
+#include "host/storage/needed.h"
 #include "host/transfer/engine.h"
 #include "host/transfer/incoming.h"
 #include "host/transfer/place.h"
 #include "host/transfer/transfer.h"
 #include "host/verbs.h"
 
-#define MOUNT_LIMIT_US (60 * USEC_PER_SEC)
-#define ERRORS_CEILING 8192u
 #define MOST_HOLDERS 5
-
-/* --- tables of mounts -----------------------------------------------------------------------------------------------
- */
-
-/* Does the table (fstab(5) or /proc/self/mounts) have this mount point? */
-static bool table_has(const char *table, const char *path)
-{
-    char file[HOST_PATH_SIZE], text[4096];
-    struct mntent entry;
-    bool has = false;
-    FILE *mounts = setmntent(host_path(file, sizeof file, table), "re");
-    while (mounts && !has && getmntent_r(mounts, &entry, text, sizeof text))
-        has = strcmp(entry.mnt_dir, path) == 0;
-    if (mounts)
-        endmntent(mounts);
-    return has;
-}
-
-static bool is_mounted(const char *path)
-{
-    return table_has("/proc/self/mounts", path);
-}
 
 /* --- who holds it ---------------------------------------------------------------------------------------------------
  */
@@ -139,46 +114,50 @@ static void find_holders(const char *path, struct buf *holders)
         closedir(processes);
 }
 
-/* --- the two programs -----------------------------------------------------------------------------------------------
+/* --- unmounting, mounting -------------------------------------------------------------------------------------------
  */
 
-static enum err run_mounter(const char *name, const char *path, struct err_info *info)
+static enum err detach(const struct transfer *transfer, struct err_info *info)
 {
-    char usr[64], bin[64], said[300];
-    str_format(usr, sizeof usr, "/usr/bin/%s", name);
-    str_format(bin, sizeof bin, "/bin/%s", name);
-    const char *const argv[] = {run_find((const char *const[]){usr, bin, NULL}), "--", path, NULL};
-    struct buf errors = BUF(ERRORS_CEILING);
-    int status = 0;
-    enum err result = argv[0] ? run_program(argv, MOUNT_LIMIT_US, NULL, &errors, &status, info)
-                              : err_set(info, ERR_MISSING, "%s is not installed on this host", name);
-    sanitize(said, sizeof said, buf_text(&errors), strcspn(buf_text(&errors), "\n"));
-    buf_free(&errors);
-    if (result == ERR_OK && status != 0)
-        result = err_set(info, ERR_FAILED, "%s", said);
-    return result;
-}
-
-static enum err detach(const char *path, struct err_info *info)
-{
+    const char *path = transfer->path;
     struct buf holders = BUF(1024);
-    enum err result = is_mounted(path) ? check_containers(path, info) : ERR_OK;
-    while (result == ERR_OK && is_mounted(path)) /* what is mounted twice is unmounted twice */
-        result = run_mounter("umount", path, info);
+    enum err result = mounts_has(path) ? check_containers(path, info) : ERR_OK;
+    while (result == ERR_OK && mounts_has(path)) /* what is mounted twice is unmounted twice */
+        result = mounts_unmount(path, info);
     if (result == ERR_FAILED && info && strstr(info->message, "busy")) {
         find_holders(path, &holders);
         result = err_set(info, ERR_BUSY, "%s is in use%s%s", path, holders.length ? " by " : "", buf_text(&holders));
     }
     buf_free(&holders);
+    return result == ERR_OK ? needed_forget(transfer->site, path, info) : result;
+}
+
+/* From now on podman starts nothing there while it is not mounted. */
+static enum err attach(const struct transfer *transfer, struct err_info *info)
+{
+    enum err result = mounts_has(transfer->path) ? ERR_OK : mounts_mount(transfer->path, info);
+    if (result == ERR_OK)
+        result = needed_note(transfer->site, transfer->path, info);
+    if (result == ERR_OK && runtime_is_used(RUNTIME_PODMAN))
+        result = guard_install(info);
     return result;
 }
 
-static enum err attach(const char *path, struct err_info *info)
+/* --- and at each boot -----------------------------------------------------------------------------------------------
+ */
+
+/* Where the site is, the storage is mounted at boot, elsewhere it is not. Where /etc/fstab cannot be changed
+ * (read-only, or made by a program) the move goes on all the same: *by_hand says what is left to do. */
+static void settle_boot(const char *path, bool at_boot, char *by_hand, size_t by_hand_size)
 {
-    enum err result = is_mounted(path) ? ERR_OK : run_mounter("mount", path, info);
-    if (result == ERR_OK && !is_mounted(path))
-        result = err_set(info, ERR_FAILED, "mount said that %s is mounted, but it is not", path);
-    return result;
+    struct err_info why;
+    by_hand[0] = '\0';
+    if (fstab_set_boot(path, at_boot, &why) != ERR_OK)
+        str_format(by_hand, by_hand_size, "%s noauto %s the row of %s in /etc/fstab (%.300s)", at_boot ? "take" : "put",
+            at_boot ? "out of" : "into", path, why.message);
+    else if (!at_boot && fstab_when(path) == FSTAB_WITH_UNIT)
+        str_format(by_hand, by_hand_size,
+            "the row of %s in /etc/fstab has it mounted with a unit of systemd: take that out of it", path);
 }
 
 /* --- verbs ----------------------------------------------------------------------------------------------------------
@@ -209,20 +188,23 @@ static enum err begin(const json_t *args, struct transfer *transfer, struct err_
 
 static enum err check_fstab(const char *path, struct err_info *info)
 {
-    return table_has("/etc/fstab", path)
+    return fstab_when(path) != FSTAB_NEVER
                ? ERR_OK
                : err_set(info, ERR_DENIED, "%s is no mount point in this host's /etc/fstab", path);
 }
 
-static json_t *answer(const struct transfer *transfer)
+static json_t *answer(const struct transfer *transfer, const char *by_hand)
 {
+    enum fstab_when when = fstab_when(transfer->path);
     json_t *ok = json_object();
     json_put_text(ok, "path", transfer->path);
-    json_put_bool(ok, "mounted", is_mounted(transfer->path));
+    json_put_bool(ok, "mounted", mounts_has(transfer->path));
+    json_put_bool(ok, "at_boot", when != FSTAB_NEVER && when != FSTAB_BY_HAND);
+    json_put_text(ok, "by_hand", by_hand[0] ? by_hand : NULL);
     return ok;
 }
 
-typedef enum err mountpoint_change(const char *path, struct err_info *info);
+typedef enum err mountpoint_change(const struct transfer *transfer, struct err_info *info);
 
 static enum err change(const json_t *args, mountpoint_change *change_it, json_t **ok, struct err_info *info)
 {
@@ -235,9 +217,12 @@ static enum err change(const json_t *args, mountpoint_change *change_it, json_t 
     if (result == ERR_OK)
         result = place_check_foreign(&transfer, info);
     if (result == ERR_OK)
-        result = change_it(transfer.path, info);
-    if (result == ERR_OK)
-        *ok = answer(&transfer);
+        result = change_it(&transfer, info);
+    if (result == ERR_OK) {
+        char by_hand[600];
+        settle_boot(transfer.path, change_it == attach, by_hand, sizeof by_hand);
+        *ok = answer(&transfer, by_hand);
+    }
     return result;
 }
 

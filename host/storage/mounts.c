@@ -1,0 +1,60 @@
+/* The table of mounts, read afresh whenever it is asked for, and the two programs that change it. Any thread. */
+#include "host/storage/mounts.h"
+
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sanitize.h"
+#include "host/path.h"
+#include "host/run.h"
+
+#define MOUNT_LIMIT_US (60 * USEC_PER_SEC)
+#define ERRORS_CEILING 8192u
+#define LINE_SIZE 8192
+
+bool mounts_has(const char *path)
+{
+    char file[HOST_PATH_SIZE], text[LINE_SIZE];
+    struct mntent entry;
+    bool has = false;
+    FILE *mounts = setmntent(host_path(file, sizeof file, "/proc/self/mounts"), "re");
+    while (mounts && !has && getmntent_r(mounts, &entry, text, sizeof text))
+        has = strcmp(entry.mnt_dir, path) == 0 && strcmp(entry.mnt_type, "autofs") != 0;
+    if (mounts)
+        endmntent(mounts);
+    return has;
+}
+
+static enum err run_mounter(const char *name, const char *path, struct err_info *info)
+{
+    char usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE], said[300];
+    host_path_format(usr, sizeof usr, "/usr/bin/%s", name);
+    host_path_format(bin, sizeof bin, "/bin/%s", name);
+    const char *const argv[] = {run_find((const char *const[]){usr, bin, NULL}), "--", path, NULL};
+    struct buf errors = BUF(ERRORS_CEILING);
+    int status = 0;
+    enum err result = argv[0] ? run_program(argv, MOUNT_LIMIT_US, NULL, &errors, &status, info)
+                              : err_set(info, ERR_MISSING, "%s is not installed on this host", name);
+    sanitize(said, sizeof said, buf_text(&errors), strcspn(buf_text(&errors), "\n"));
+    buf_free(&errors);
+    if (result == ERR_OK && status != 0)
+        result = err_set(info, ERR_FAILED, "%s", said[0] ? said : "it failed without a word");
+    return result;
+}
+
+enum err mounts_mount(const char *path, struct err_info *info)
+{
+    enum err result = run_mounter("mount", path, info);
+    if (result == ERR_OK && !mounts_has(path))
+        result = err_set(info, ERR_FAILED, "mount said that %s is mounted, but it is not", path);
+    return result;
+}
+
+enum err mounts_unmount(const char *path, struct err_info *info)
+{
+    return run_mounter("umount", path, info);
+}
