@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "host/environment.h"
 
 #define READ_STEP 8192
 #define READ_MOST_STEPS 32
@@ -194,10 +195,9 @@ static bool take_fds(const struct ends *ends)
 }
 
 /* The child's way to execve. Async-signal-safe calls only. */
-static _Noreturn void become(const char *const argv[], const struct ends *ends, pid_t parent)
+static _Noreturn void become(
+    const char *const argv[], const char *const environment[], const struct ends *ends, pid_t parent)
 {
-    static const char *const environment[] = {
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL};
     sigset_t none;
     sigemptyset(&none);
     setpgid(0, 0);
@@ -218,7 +218,8 @@ static _Noreturn void become(const char *const argv[], const struct ends *ends, 
     _exit(127);
 }
 
-static enum err fork_child(const char *const argv[], const struct ends *ends, pid_t *pid, struct err_info *info)
+static enum err fork_child(const char *const argv[], const char *const environment[], const struct ends *ends,
+    pid_t *pid, struct err_info *info)
 {
     pthread_mutex_lock(&table.mutex);
     enum err result = ERR_OK;
@@ -227,7 +228,7 @@ static enum err fork_child(const char *const argv[], const struct ends *ends, pi
     if (table.ending) {
         result = err_set(info, ERR_CANCELLED, "%s was not started: the helper ends", argv[0]);
     } else if ((*pid = fork()) == 0) {
-        become(argv, ends, parent);
+        become(argv, environment, ends, parent);
     } else if (*pid < 0) {
         result = err_errno(info, ERR_IO, errno, "cannot start a process for %s", argv[0]);
     } else {
@@ -266,16 +267,24 @@ static bool make_pipe(bool wanted, int ends[2])
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
-/* Start it and wait for its execve. */
-static enum err launch(const char *const argv[], const int fds[5], pid_t *pid, struct err_info *info)
+/* Start it and wait for its execve. `more`: what its environment has besides the usual; NULL: nothing. */
+static enum err launch(
+    const char *const argv[], const char *const more[], const int fds[5], pid_t *pid, struct err_info *info)
 {
     int failed[2];
+    const char **environment;
     *pid = -1;
-    if (pipe2(failed, O_CLOEXEC) != 0)
+    enum err result = environment_make(more, &environment, info);
+    if (result != ERR_OK)
+        return result;
+    if (pipe2(failed, O_CLOEXEC) != 0) {
+        free(environment);
         return err_errno(info, ERR_IO, errno, "cannot make a pipe for %s", argv[0]);
+    }
     struct ends ends = {.failed = failed[1]};
     memcpy(ends.fds, fds, sizeof ends.fds);
-    enum err result = fork_child(argv, &ends, pid, info);
+    result = fork_child(argv, environment, &ends, pid, info);
+    free(environment);
     close_fd(&failed[1]);
     int why = result == ERR_OK ? await_exec(failed[0]) : 0;
     close_fd(&failed[0]);
@@ -293,14 +302,14 @@ struct running {
 
 enum errors_way { ERRORS_DISCARDED, ERRORS_APART, ERRORS_WITH_OUT };
 
-static enum err start(
-    const char *const argv[], bool with_out, enum errors_way errors_way, struct running *running, struct err_info *info)
+static enum err start(const char *const argv[], const char *const more[], bool with_out, enum errors_way errors_way,
+    struct running *running, struct err_info *info)
 {
     int out[2], errors[2] = {-1, -1};
     enum err result;
     if (make_pipe(with_out, out) && make_pipe(errors_way == ERRORS_APART, errors)) {
         int errors_end = errors_way == ERRORS_WITH_OUT ? out[1] : errors[1];
-        result = launch(argv, (const int[]){-1, out[1], errors_end, -1, -1}, &running->pid, info);
+        result = launch(argv, more, (const int[]){-1, out[1], errors_end, -1, -1}, &running->pid, info);
     } else {
         result = err_errno(info, ERR_IO, errno, "cannot make a pipe for %s", argv[0]);
     }
@@ -381,11 +390,17 @@ static int exit_status(int wait_status)
 enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status,
     struct err_info *info)
 {
+    return run_program_with(argv, NULL, timeout_us, out, errors, status, info);
+}
+
+enum err run_program_with(const char *const argv[], const char *const more[], int64_t timeout_us, struct buf *out,
+    struct buf *errors, int *status, struct err_info *info)
+{
     struct running running;
     int wait_status = 0;
     *status = -1;
     int64_t deadline = clock_mono_us() + timeout_us;
-    enum err result = start(argv, out, errors ? ERRORS_APART : ERRORS_DISCARDED, &running, info);
+    enum err result = start(argv, more, out, errors ? ERRORS_APART : ERRORS_DISCARDED, &running, info);
     if (result != ERR_OK)
         return result;
     if (await_end(&running, deadline, out, errors, &wait_status)) {
@@ -447,7 +462,7 @@ enum err run_program_into(const char *const argv[], int64_t silence_us, run_sink
     struct running running;
     int wait_status = 0;
     *status = -1;
-    enum err result = start(argv, true, errors ? ERRORS_APART : ERRORS_WITH_OUT, &running, info);
+    enum err result = start(argv, NULL, true, errors ? ERRORS_APART : ERRORS_WITH_OUT, &running, info);
     if (result != ERR_OK)
         return result;
     result = pass_output(argv[0], &running, silence_us, sink, context, errors, info);
@@ -470,7 +485,7 @@ enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err
     struct running running;
     *pid = -1;
     *out_fd = -1;
-    enum err result = start(argv, true, ERRORS_DISCARDED, &running, info);
+    enum err result = start(argv, NULL, true, ERRORS_DISCARDED, &running, info);
     if (result != ERR_OK)
         return result;
     *pid = running.pid;
@@ -480,7 +495,7 @@ enum err run_start(const char *const argv[], pid_t *pid, int *out_fd, struct err
 
 enum err run_spawn(const char *const argv[], const struct run_fds *fds, pid_t *pid, struct err_info *info)
 {
-    return launch(argv, (const int[]){fds->in, fds->out, fds->errors, fds->third, fds->fourth}, pid, info);
+    return launch(argv, NULL, (const int[]){fds->in, fds->out, fds->errors, fds->third, fds->fourth}, pid, info);
 }
 
 bool run_await(pid_t pid, int64_t timeout_us, int *status)

@@ -18,6 +18,11 @@
 enum err run_program(const char *const argv[], int64_t timeout_us, struct buf *out, struct buf *errors, int *status,
     struct err_info *info);
 
+/* The same with further entries in the program's environment ("NAME=VALUE", NULL-terminated): only such as mean nothing
+ * to the program itself (host/environment.h), ERR_DENIED otherwise. */
+enum err run_program_with(const char *const argv[], const char *const more[], int64_t timeout_us, struct buf *out,
+    struct buf *errors, int *status, struct err_info *info);
+
 /* Each piece of a program's standard output as it comes; with length 0 (data NULL) about every 300 ms in which nothing
  * came. False: enough, the program is killed. */
 typedef bool run_sink(void *context, const void *data, size_t length);

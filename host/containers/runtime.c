@@ -134,41 +134,60 @@ static void last_line(const struct buf *errors, char *out, size_t out_size)
     sanitize(out, out_size, text + begin, end - begin);
 }
 
-/* Run the engine's CLI with `words` and then, behind "--", `names`. A status other than 0 is ERR_FAILED, but what was
- * said stays in `out`. `errors` is the caller's. */
-static enum err ask(enum runtime_kind kind, const char *const *words, const char *const *names, size_t name_count,
-    int64_t limit_us, struct buf *out, struct buf *errors, struct err_info *info)
+struct call {
+    const char *const *words; /* NULL-terminated */
+    const char *const *names; /* behind the words and "--" */
+    size_t name_count;
+    const char *const *environment; /* further entries, as of run_program_with */
+    int64_t limit_us;
+};
+
+/* Run the engine's CLI. A status other than 0 is ERR_FAILED, but what was said stays in `out`. `errors` is the
+ * caller's. */
+static enum err ask(
+    enum runtime_kind kind, const struct call *call, struct buf *out, struct buf *errors, struct err_info *info)
 {
     char program[HOST_PATH_SIZE], said[400];
     VEC(const char *) argv = {0};
-    const char *verb = words[0];
     int status = 0;
     if (!runtime_program(kind, program))
         return err_set(info, ERR_NOT_FOUND, "%s is not installed on this host", runtime_name(kind));
     vec_push(&argv, program);
-    while (*words)
-        vec_push(&argv, *words++);
-    if (name_count)
+    for (const char *const *word = call->words; *word; word++)
+        vec_push(&argv, *word);
+    if (call->name_count)
         vec_push(&argv, "--");
-    for (size_t i = 0; i < name_count; i++)
-        vec_push(&argv, names[i]);
+    for (size_t i = 0; i < call->name_count; i++)
+        vec_push(&argv, call->names[i]);
     vec_push(&argv, NULL);
-    enum err result = run_program(argv.items, limit_us, out, errors, &status, info);
+    enum err result = run_program_with(argv.items, call->environment, call->limit_us, out, errors, &status, info);
     vec_free(&argv);
     if (result != ERR_OK || status == 0)
         return result;
     last_line(errors, said, sizeof said);
-    return err_set(
-        info, ERR_FAILED, "%s %s failed (%d)%s%s", runtime_name(kind), verb, status, said[0] ? ": " : "", said);
+    return err_set(info, ERR_FAILED, "%s %s failed (%d)%s%s", runtime_name(kind), call->words[0], status,
+        said[0] ? ": " : "", said);
+}
+
+static enum err ask_plainly(enum runtime_kind kind, const struct call *call, struct buf *out, struct err_info *info)
+{
+    struct buf errors = BUF(ERRORS_CEILING);
+    enum err result = ask(kind, call, out, &errors, info);
+    buf_free(&errors);
+    return result;
 }
 
 enum err runtime_command(
     enum runtime_kind kind, const char *const *words, int64_t limit_us, struct buf *out, struct err_info *info)
 {
-    struct buf errors = BUF(ERRORS_CEILING);
-    enum err result = ask(kind, words, NULL, 0, limit_us, out, &errors, info);
-    buf_free(&errors);
-    return result;
+    return ask_plainly(kind, &(struct call){.words = words, .limit_us = limit_us}, out, info);
+}
+
+enum err runtime_command_with(enum runtime_kind kind, const char *const *words, const char *const *environment,
+    int64_t limit_us, struct err_info *info)
+{
+    const struct call call = {.words = words, .environment = environment, .limit_us = limit_us};
+    return ask_plainly(kind, &call, NULL, info);
 }
 
 static enum err ask_for_text(enum runtime_kind kind, const char *const *words, struct buf *out, struct err_info *info)
@@ -308,8 +327,9 @@ static void visit_each(enum runtime_kind kind, const struct buf *said, runtime_v
 static enum err inspect_some(enum runtime_kind kind, const char *const *words, const char *const *names, size_t count,
     runtime_visitor *visit, void *context, struct err_info *info)
 {
+    const struct call call = {.words = words, .names = names, .name_count = count, .limit_us = ASK_LIMIT_US};
     struct buf said = BUF(ANSWER_CEILING), errors = BUF(ERRORS_CEILING);
-    enum err result = ask(kind, words, names, count, ASK_LIMIT_US, &said, &errors, info);
+    enum err result = ask(kind, &call, &said, &errors, info);
     if (result == ERR_OK || (result == ERR_FAILED && strchr(buf_text(&said), '['))) {
         replace_nul_escapes(&said);
         visit_each(kind, &said, visit, context);
@@ -383,7 +403,9 @@ enum err runtime_stop(enum runtime_kind kind, const char *id, int grace_s, bool 
     *killed = false;
     str_format(grace, sizeof grace, "%d", grace_s);
     const char *const words[] = {"stop", "-t", grace, NULL};
-    enum err result = ask(kind, words, &id, 1, grace_s * USEC_PER_SEC + STOP_EXTRA_US, NULL, &errors, info);
+    const struct call call = {
+        .words = words, .names = &id, .name_count = 1, .limit_us = grace_s * USEC_PER_SEC + STOP_EXTRA_US};
+    enum err result = ask(kind, &call, NULL, &errors, info);
     if (runtimes[kind].killed_words)
         *killed = strstr(buf_text(&errors), runtimes[kind].killed_words) != NULL;
     buf_free(&errors);
@@ -395,10 +417,8 @@ static enum err command(
     enum runtime_kind kind, const char *verb, const char *id, int64_t limit_us, struct err_info *info)
 {
     const char *const words[] = {verb, NULL};
-    struct buf errors = BUF(ERRORS_CEILING);
-    enum err result = ask(kind, words, &id, 1, limit_us, NULL, &errors, info);
-    buf_free(&errors);
-    return result;
+    const struct call call = {.words = words, .names = &id, .name_count = 1, .limit_us = limit_us};
+    return ask_plainly(kind, &call, NULL, info);
 }
 
 enum err runtime_start(enum runtime_kind kind, const char *id, struct err_info *info)

@@ -70,6 +70,10 @@ enum err runtime_describe(enum runtime_kind kind, const char *object, const char
 enum err runtime_command(
     enum runtime_kind kind, const char *const *words, int64_t limit_us, struct buf *out, struct err_info *info);
 
+/* The same, with entries in the CLI's environment that it is told to take values from (run_program_with). */
+enum err runtime_command_with(enum runtime_kind kind, const char *const *words, const char *const *environment,
+    int64_t limit_us, struct err_info *info);
+
 /* `volume inspect` of all named volumes. */
 enum err runtime_volumes(enum runtime_kind kind, runtime_visitor *visit, void *context, struct err_info *info);
 

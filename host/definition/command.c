@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "host/definition/caps.h"
+#include "host/environment.h"
 
 #define FILE_LINE_MOST 60000 /* bytes: the engines read lines of at most 64 KiB */
 
@@ -147,31 +148,55 @@ static void add_caps(struct command *command, const json_t *container, enum runt
 /* --- environment ----------------------------------------------------------------------------------------------------
  */
 
-/* podman adds these by itself: it must be seen later that they were asked for. */
-static bool is_added_by_podman(const char *name)
+/* A file has one variable a line. */
+static bool fits_into_file(const char *value)
+{
+    return !strpbrk(value, "\r\n") && strlen(value) <= FILE_LINE_MOST;
+}
+
+bool command_takes_variable(const char *name, const char *value)
+{
+    return fits_into_file(value) || environment_is_inert(name);
+}
+
+/* podman adds these by itself. That they were asked for is seen later in the one thing it remembers of the file: its
+ * path, to which their names are added. */
+static void name_in_path(struct buf *path, const char *name)
 {
     static const char *const names[] = {"HOME", "TERM", "PATH", "HOSTNAME", "container"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
+            buf_printf(path, ".%s", name);
 }
 
-/* A file has one variable a line, so a value of several lines cannot go through it: the one kind that stands in the
- * command line. */
-static void add_environment(struct command *command, const json_t *container, const char *env_file)
+/* "--env=NAME" alone has both engines take the value from their command's own environment. */
+static enum err add_environment(
+    struct command *command, const json_t *container, const char *env_file, struct err_info *info)
 {
     const char *name;
     json_t *value;
+    struct buf path = BUF(HOST_PATH_SIZE);
+    enum err result = ERR_OK;
+    buf_puts(&path, env_file);
     json_object_foreach (json_object_get(container, "env"), name, value) {
         const char *text = json_string_value(value);
-        if (strpbrk(text, "\r\n") || strlen(text) > FILE_LINE_MOST || is_added_by_podman(name))
-            add(command, "--env=%s=%s", name, text);
-        else
+        if (fits_into_file(text)) {
             buf_printf(&command->env, "%s=%s\n", name, text);
+            name_in_path(&path, name);
+        } else if (command_takes_variable(name, text)) {
+            add(command, "--env=%s", name);
+            vec_push(&command->own, xasprintf("%s=%s", name, text));
+        } else {
+            result = err_set(info, ERR_INVALID,
+                "the variable %s of %s has several lines, and a name that the engine's own command acts on", name,
+                json_get_text(container, "name"));
+        }
     }
+    command->env_file = buf_take(&path);
     if (command->env.length)
-        add(command, "--env-file=%s", env_file);
+        add(command, "--env-file=%s", command->env_file);
+    vec_push(&command->own, NULL);
+    return result;
 }
 
 /* --- attachments ----------------------------------------------------------------------------------------------------
@@ -407,13 +432,14 @@ enum err command_make(
     add_pids_limit(command, container, how->kind);
     add_restart(command, container);
     add_caps(command, container, how->kind);
-    add_environment(command, container, how->env_file);
+    enum err result = add_environment(command, container, how->env_file, info);
     add_ports(command, container);
     add_tmpfs(command, container, how->kind);
     add_networks(command, container, how->kind);
     add_log(command, container, how->kind);
     add_health(command, container, how->kind);
-    enum err result = add_mounts(command, container, how->kind, info);
+    if (result == ERR_OK)
+        result = add_mounts(command, container, how->kind, info);
     add_process(command, container, how);
     vec_push(&command->words, NULL);
     return result;
@@ -424,5 +450,9 @@ void command_free(struct command *command)
     for (size_t i = 0; i < command->words.count; i++)
         free(command->words.items[i]);
     vec_free(&command->words);
+    for (size_t i = 0; i < command->own.count; i++)
+        free(command->own.items[i]);
+    vec_free(&command->own);
+    free(command->env_file);
     buf_free(&command->env);
 }

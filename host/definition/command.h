@@ -1,6 +1,7 @@
 /* From a vetted definition to the words an engine's command line makes the container with. Every value stands behind
- * "--option=" or behind "--", so that none is ever taken for an option; the environment goes through a file that only
- * root can read, because what stands in a command line anybody on the host may see. */
+ * "--option=" or behind "--", so that none is ever taken for an option. No value of the environment is among them,
+ * because what stands in a command line anybody on the host may see: they go through a file that only root can read,
+ * and those of several lines, which no such file can hold, through the environment of the command itself. */
 #ifndef HOST_DEFINITION_COMMAND_H
 #define HOST_DEFINITION_COMMAND_H
 
@@ -13,14 +14,20 @@
 struct command {
     VEC(char *) words; /* without the program; NULL-terminated once command_make is through */
     struct buf env;    /* what is to stand in the file; empty: no file is needed */
+    char *env_file;    /* its path */
+    VEC(char *) own;   /* "NAME=VALUE" for the command's own environment; NULL-terminated like the words */
 };
 
 struct command_for {
     enum runtime_kind kind;
     const char *image;    /* as it is called here */
     const char *job;      /* becomes the label dogwatch.job */
-    const char *env_file; /* where `env` is going to be */
+    const char *env_file; /* where `env` may be; names of what stands in it may be put behind */
 };
+
+/* Whether a variable can be handed to an engine: one of several lines cannot where its name means something to the
+ * engine's own command (host/environment.h). Pure. */
+bool command_takes_variable(const char *name, const char *value);
 
 /* ERR_INVALID where the engine has no words for something of it. The caller frees. Pure. */
 enum err command_make(

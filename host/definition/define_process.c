@@ -118,6 +118,17 @@ static bool array_has(const json_t *array, const char *text)
     return false;
 }
 
+/* Files of ours are called environment-SITE-PID.NAME.NAME… after those of podman's own variables that stand in them. */
+static bool stands_in_file(const char *path, const char *name)
+{
+    size_t length = strlen(name);
+    const char *at = strstr(path, "/run/dogwatch/") ? strrchr(path, '-') : NULL;
+    while (at && (at = strchr(at, '.')) != NULL)
+        if (strncmp(++at, name, length) == 0 && (at[length] == '.' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
 /* Whether somebody asked for this variable, as far as podman remembers: by name, or in a file that we do not know. */
 static bool was_asked_for(const struct source *source, const char *name)
 {
@@ -129,7 +140,7 @@ static bool was_asked_for(const struct source *source, const char *name)
             if (strncmp(value, name, length) == 0 && (value[length] == '=' || value[length] == '\0'))
                 return true;
     for (at = 0; (value = define_option(source, "--env-file", &at)) != NULL;)
-        if (!strstr(value, "/run/dogwatch/"))
+        if (!strstr(value, "/run/dogwatch/") || stands_in_file(value, name))
             return true;
     return false;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "host/definition/caps.h"
+#include "host/definition/command.h"
 #include "host/definition/parts.h"
 #include "host/definition/bind.h"
 
@@ -192,6 +193,16 @@ static void refuse_addresses(struct source *source)
     }
 }
 
+static void refuse_variables(struct source *source)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach (json_object_get(source->entry, "env"), name, value)
+        if (!command_takes_variable(name, json_string_value(value)))
+            define_refuse(source->entry,
+                "its variable %.80s has several lines, and a name that the engine's own command acts on", name);
+}
+
 void define_unsupported(struct source *source)
 {
     const json_t *mounts = json_object_get(source->description, "Mounts");
@@ -207,6 +218,7 @@ void define_unsupported(struct source *source)
         refuse_mount(source, json_array_get(mounts, i));
     refuse_ports(source);
     refuse_addresses(source);
+    refuse_variables(source);
     if (driver && !json_object_get(source->entry, "log"))
         define_refuse(source->entry, "its log goes to %s", driver);
 }

@@ -179,13 +179,13 @@ static enum err write_env(const char *path, const struct buf *env, struct err_in
     return written == (ssize_t)env->length ? ERR_OK : err_set(info, ERR_FULL, "cannot write %s whole", path);
 }
 
-static enum err run_command(
-    enum runtime_kind kind, struct command *command, const char *env_path, struct err_info *info)
+static enum err run_command(enum runtime_kind kind, struct command *command, struct err_info *info)
 {
-    enum err result = command->env.length ? write_env(env_path, &command->env, info) : ERR_OK;
+    enum err result = command->env.length ? write_env(command->env_file, &command->env, info) : ERR_OK;
     if (result == ERR_OK)
-        result = runtime_command(kind, (const char *const *)command->words.items, CREATE_LIMIT_US, NULL, info);
-    unlink(env_path);
+        result = runtime_command_with(kind, (const char *const *)command->words.items,
+            (const char *const *)command->own.items, CREATE_LIMIT_US, info);
+    unlink(command->env_file);
     return result;
 }
 
@@ -200,7 +200,7 @@ static enum err create(struct making *making, enum runtime_kind kind, const json
         result = command_make(&command, container,
             &(struct command_for){.kind = kind, .image = image, .job = making->job, .env_file = env_path}, info);
     if (result == ERR_OK)
-        result = run_command(kind, &command, env_path, info);
+        result = run_command(kind, &command, info);
     if (result != ERR_OK)
         err_prefix(info, result, "%s was not made", json_get_text(container, "name"));
     else

@@ -13,8 +13,8 @@
 #include "host/path.h"
 #include "host/site/record.h"
 #include "host/verbs.h"
+#include "tests/unit/host/asking.h"
 #include "tests/unit/host/fake_engine.h"
-#include "tests/unit/host/lasting.h"
 
 #define WEB FAKE_ID("aa")
 #define APP FAKE_ID("bb")
@@ -49,6 +49,7 @@ static const char engine[] =
     "'rm --') remove container $last ;;\n"
     "create*) for w; do case $w in --name=*) name=${w#--name=} ;; --env-file=*) cp ${w#*=} $root/env-seen ;; esac; "
     "done\n"
+    "  echo \"$*\" >>$root/create-words; printf %s \"$KEY\" >$root/key-seen\n"
     "  [ -e $root/fail/$name ] && { cat $root/fail/$name >&2; exit 125; }\n"
     "  cp $root/templates/$name container/$name ;;\n"
     "esac\n";
@@ -59,35 +60,14 @@ static const char engine[] =
     "\"Mounts\":[{\"Type\":\"volume\",\"Name\":\"a-data\",\"Source\":\"/volumes/a-data\",\"Destination\":\"/data\","   \
     "\"RW\":true}]"
 #define CONTAINER(name)                                                                                                \
-    "{\"name\":\"" name "\",\"image\":\"coop/web\",\"image_id\":\"" IMAGE "\",\"env\":{\"SECRET\":\"xyzzy\"},"         \
+    "{\"name\":\"" name "\",\"image\":\"coop/web\",\"image_id\":\"" IMAGE                                              \
+    "\",\"env\":{\"SECRET\":\"xyzzy\",\"KEY\":\"one\\ntwo plugh\"},"                                                   \
     "\"labels\":{\"dogwatch.site\":\"a.org\"},\"mounts\":[{\"kind\":\"volume\",\"name\":\"a-data\",\"destination\":"   \
     "\"/"                                                                                                              \
     "data\"}]}"
 #define DEFINITION                                                                                                     \
     "\"definition\":{\"format\":1,\"site\":\"a.org\",\"containers\":[" CONTAINER("web") "," CONTAINER("app") "]}"
 #define CREATE "{" ARGS "," DEFINITION ",\"runtime\":\"podman\"}"
-
-static struct tree tree;
-static struct session *session;
-static struct err_info info;
-static json_t *answer;
-
-static void no_requests(struct session *of, const json_t *request, void *context)
-{
-    (void)of, (void)request, (void)context;
-}
-
-static enum err ask(verb_handler *verb, const char *args)
-{
-    json_t *parsed;
-    json_decref(answer);
-    answer = NULL;
-    assert_int_equal(json_parse(args, strlen(args), &parsed, NULL), ERR_OK);
-    info = (struct err_info){0};
-    enum err result = verb(session, 1, parsed, &answer, &info);
-    json_decref(parsed);
-    return result;
-}
 
 static void put(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -108,7 +88,8 @@ static void put_container(const char *path, const char *id, const char *name, co
     put(path,
         "{\"Id\":\"%s\",\"Name\":\"%s\",\"Image\":\"" IMAGE
         "\",\"ImageName\":\"coop/web\",\"State\":{\"Status\":\"%s\"},"
-        "\"Config\":{\"Env\":[\"SECRET=xyzzy\"],%s},\"HostConfig\":{\"PidsLimit\":0}," MOUNTS "}\n",
+        "\"Config\":{\"Env\":[\"SECRET=xyzzy\",\"KEY=one\\ntwo plugh\"],%s},\"HostConfig\":{\"PidsLimit\":0}," MOUNTS
+        "}\n",
         id, name, state, labels);
 }
 
@@ -164,11 +145,7 @@ static int make_host(void **state)
     (void)state;
     static const char *const directories[] = {"/things/container", "/things/image", "/things/volume", "/things/network",
         "/fail", "/templates", "/var/lib/containers/storage/libpod", "/run"};
-    int ends[2];
-    tree_make(&tree);
-    host_root_set(tree.root);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    session = last(session_new(ends[1], ends[1], no_requests, NULL));
+    asking_begin();
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
         tree_dir(&tree, directories[i]);
     tree_script(&tree, "/usr/bin/podman", engine);
@@ -177,15 +154,6 @@ static int make_host(void **state)
     put_container("/templates/app", APP, "app", "created", LABELS);
     assert_int_equal(ask(verb_lease_take, "{" ARGS ",\"ttl_s\":60}"), ERR_OK);
     set_mark("incoming");
-    return 0;
-}
-
-static int remove_host(void **state)
-{
-    (void)state;
-    json_decref(answer);
-    answer = NULL;
-    tree_remove(&tree);
     return 0;
 }
 
@@ -211,8 +179,25 @@ static void test_containers_are_made_with_what_they_need(void **state)
     assert_string_equal(json_get_text(first, "runtime"), "podman");
     assert_int_equal(buf_read_file(&env, tree_path(&tree, path, "/env-seen"), NULL), ERR_OK);
     assert_string_equal(buf_text(&env), "SECRET=xyzzy\n");
-    assert_false(exists("/run/dogwatch/environment-a.org")); /* nothing of it stays */
+    assert_int_equal(rmdir(tree_path(&tree, path, "/run/dogwatch")), 0); /* nothing of it stays */
     buf_free(&env);
+}
+
+/* Whoever lists the processes of the host while a container is made sees none of its secrets. */
+static void test_no_word_of_a_command_is_a_secret(void **state)
+{
+    (void)state;
+    struct buf words = BUF(65536), key = BUF(4096);
+    char path[TREE_PATH_SIZE];
+    must_create(CREATE);
+    assert_int_equal(buf_read_file(&words, tree_path(&tree, path, "/create-words"), NULL), ERR_OK);
+    assert_int_equal(buf_read_file(&key, tree_path(&tree, path, "/key-seen"), NULL), ERR_OK);
+    assert_non_null(strstr(buf_text(&words), "--env=KEY "));
+    assert_null(strstr(buf_text(&words), "xyzzy"));
+    assert_null(strstr(buf_text(&words), "plugh"));
+    assert_string_equal(buf_text(&key), "one\ntwo plugh");
+    buf_free(&words);
+    buf_free(&key);
 }
 
 static void test_asked_again_it_answers_what_is_there(void **state)
@@ -540,12 +525,13 @@ static void test_describe_knows_who_handles_the_signal_of_its_end(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_host, remove_host)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_host, asking_end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_containers_are_made_with_what_they_need),
+        TEST(test_no_word_of_a_command_is_a_secret),
         TEST(test_asked_again_it_answers_what_is_there),
         TEST(test_what_was_made_goes_again_where_something_fails),
         TEST(test_a_container_that_came_out_otherwise_is_not_taken),

@@ -127,6 +127,24 @@ static void test_what_podman_might_have_added_is_kept_where_in_doubt(void **stat
     json_decref(both);
 }
 
+static void test_what_keeps_docker_from_starting_it_is_no_part_of_it(void **state)
+{
+    (void)state;
+    json_t *both = fixture(DOCKER), *plain = define(RUNTIME_DOCKER, both),
+           *container = json_object_get(both, "container");
+    json_t *networks = json_object_get(json_object_get(container, "NetworkSettings"), "Networks");
+    json_object_set_new(networks, "dogwatch-refuses-the-start-of." SITE, json_object());
+    json_t *bolted = define(RUNTIME_DOCKER, both);
+    assert_true(json_equal(plain, bolted));
+    json_decref(bolted);
+    json_object_set_new(networks, "dogwatch-refuses-the-start-of.", json_object()); /* somebody's own network */
+    bolted = define(RUNTIME_DOCKER, both);
+    assert_false(json_equal(plain, bolted));
+    json_decref(bolted);
+    json_decref(plain);
+    json_decref(both);
+}
+
 /* The same command line was given to both engines: what differs is what the engines do differently by themselves. */
 static void test_both_engines_give_the_same_definition(void **state)
 {
@@ -387,7 +405,8 @@ static void test_a_name_stands_once(void **state)
 
 static void command_of(struct command *command, enum runtime_kind kind, json_t *container)
 {
-    const struct command_for how = {.kind = kind, .image = "coop/web:1", .job = "7", .env_file = "/run/dogwatch/e"};
+    const struct command_for how = {
+        .kind = kind, .image = "coop/web:1", .job = "7", .env_file = "/run/dogwatch/environment-a.HOSTNAME-12"};
     if (command_make(command, container, &how, &info) != ERR_OK)
         fail_msg("%s", info.message);
 }
@@ -400,22 +419,89 @@ static size_t find_word(const struct command *command, const char *word)
     return 0;
 }
 
-/* Everything but the values of several lines, which no file of variables can hold. */
+/* No value of a variable stands among the words: neither whole nor behind its name. */
+static void assert_no_value_in_words(const struct command *command, const json_t *container)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach (json_object_get(container, "env"), name, value) {
+        const char *text = json_string_value(value);
+        char *pair = xasprintf("%s=", name);
+        for (size_t i = 0; i + 1 < command->words.count; i++)
+            if (strstr(command->words.items[i], pair) || (strlen(text) > 3 && strstr(command->words.items[i], text)))
+                fail_msg("the value of %s stands in %s", name, command->words.items[i]);
+        free(pair);
+    }
+}
+
 static void test_secrets_are_not_in_the_command_line(void **state)
 {
     (void)state;
+    static const enum runtime_kind kinds[] = {RUNTIME_PODMAN, RUNTIME_DOCKER};
+    for (size_t k = 0; k < 2; k++) {
+        struct command command;
+        json_t *container = define_fixture(RUNTIME_DOCKER, DOCKER), *env = json_object_get(container, "env");
+        json_object_set_new(env, "SSH_PRIVATE_KEY", json_string("-----BEGIN-----\nxyzzy\n"));
+        json_object_set_new(env, "DOS", json_string("one\rtwo"));
+        json_object_set_new(env, "TERM", json_string("vt220"));
+        json_object_set_new(env, "DOCKER_HOST", json_string("tcp://203.0.113.1"));
+        command_of(&command, kinds[k], container);
+        assert_no_value_in_words(&command, container);
+        assert_non_null(strstr(buf_text(&command.env), "SECRET=s3cr=t\"x$y\n"));
+        assert_non_null(strstr(buf_text(&command.env), "EMPTY=\n"));
+        assert_non_null(strstr(buf_text(&command.env), "DOCKER_HOST=tcp://203.0.113.1\n"));
+        assert_null(strstr(buf_text(&command.env), "PEM"));
+        assert_true(find_word(&command, "--env=PEM") && find_word(&command, "--env=SSH_PRIVATE_KEY"));
+        assert_int_equal(command.own.count, 4);
+        for (size_t i = 0; i < 3; i++)
+            assert_true(strpbrk(command.own.items[i], "\r\n"));
+        assert_null(command.own.items[3]);
+        command_free(&command);
+        json_decref(container);
+    }
+}
+
+/* Of several lines, under a name that the engine's command would take for its own: it is told, and never handed on. */
+static void test_a_variable_the_engine_would_obey_is_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "LD_PRELOAD", "DOCKER_HOST", "CONTAINERS_CONF", "https_proxy", "PATH", "TMPDIR"};
+    const struct command_for how = {.kind = RUNTIME_DOCKER, .image = "i", .job = "7", .env_file = "/e"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct command command;
+        json_t *both = fixture(RUNNING), *config = json_object_get(json_object_get(both, "container"), "Config");
+        json_object_set_new(config, "Env", json_pack("[s+]", names[i], "=one\ntwo"));
+        json_t *entry = define(RUNTIME_DOCKER, both);
+        const char *told = json_string_value(json_array_get(json_object_get(entry, "unsupported"), 0));
+        assert_non_null(strstr(told ? told : "", names[i]));
+        assert_int_equal(command_make(&command, entry, &how, &info), ERR_INVALID);
+        assert_non_null(strstr(info.message, names[i]));
+        command_free(&command);
+        json_decref(entry);
+        json_decref(both);
+    }
+}
+
+/* What podman adds to every container was asked for where it stands in a file of ours: the file's name says so. */
+static void test_what_stands_in_our_file_was_asked_for(void **state)
+{
+    (void)state;
     struct command command;
-    json_t *container = define_fixture(RUNTIME_PODMAN, PODMAN);
-    command_of(&command, RUNTIME_PODMAN, container);
+    json_t *asked = parsed("{\"name\":\"web\",\"env\":{\"HOME\":\"/nowhere\",\"TERM\":\"xterm\",\"A\":\"1\"}}");
+    command_of(&command, RUNTIME_PODMAN, asked);
+    json_t *both = fixture(RUNNING), *config = json_object_get(json_object_get(both, "container"), "Config");
+    json_object_set_new(config, "CreateCommand", json_array());
     for (size_t i = 0; i + 1 < command.words.count; i++)
-        assert_null(strstr(command.words.items[i], "s3cr=t"));
-    assert_non_null(strstr(buf_text(&command.env), "SECRET=s3cr=t\"x$y\n"));
-    assert_non_null(strstr(buf_text(&command.env), "EMPTY=\n"));
-    assert_null(strstr(buf_text(&command.env), "PEM"));
-    assert_true(find_word(&command, "--env=PEM=line one\nline \"two\" $HOME `id`"));
-    assert_true(find_word(&command, "--env-file=/run/dogwatch/e"));
+        json_array_append_new(json_object_get(config, "CreateCommand"), json_string(command.words.items[i]));
+    json_object_set_new(
+        config, "Env", parsed("[\"HOME=/nowhere\",\"TERM=xterm\",\"A=1\",\"container=podman\",\"HOSTNAME=abc\"]"));
+    json_t *entry = define(RUNTIME_PODMAN, both);
+    assert_member(entry, "env", "{\"HOME\":\"/nowhere\",\"TERM\":\"xterm\",\"A\":\"1\"}");
     command_free(&command);
-    json_decref(container);
+    json_decref(entry);
+    json_decref(both);
+    json_decref(asked);
 }
 
 /* A value is behind "=", or behind "--": none can be taken for an option. */
@@ -673,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_podmans_words_become_a_definition),
         cmocka_unit_test(test_what_podman_adds_to_every_container_is_not_taken_for_the_sites),
         cmocka_unit_test(test_what_podman_might_have_added_is_kept_where_in_doubt),
+        cmocka_unit_test(test_what_keeps_docker_from_starting_it_is_no_part_of_it),
         cmocka_unit_test(test_both_engines_give_the_same_definition),
         cmocka_unit_test(test_a_difference_is_named),
         cmocka_unit_test(test_an_entrypoint_is_taken_apart_as_it_was_given),
@@ -683,6 +770,8 @@ int main(void)
         cmocka_unit_test(test_a_definition_of_another_site_is_refused),
         cmocka_unit_test(test_a_name_stands_once),
         cmocka_unit_test(test_secrets_are_not_in_the_command_line),
+        cmocka_unit_test(test_a_variable_the_engine_would_obey_is_refused),
+        cmocka_unit_test(test_what_stands_in_our_file_was_asked_for),
         cmocka_unit_test(test_no_word_of_a_definition_stands_where_an_option_does),
         cmocka_unit_test(test_each_engine_gets_its_own_words),
         cmocka_unit_test(test_a_user_does_not_gain_rights_by_moving_to_podman),

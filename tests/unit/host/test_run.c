@@ -96,6 +96,37 @@ static void test_environment_input_and_descriptors_are_clean(void **state)
     buf_free(&out);
 }
 
+static void test_further_variables_reach_the_program(void **state)
+{
+    (void)state;
+    struct buf out = BUF(10000);
+    int status;
+    const char *const argv[] = {"/bin/sh", "-c", "printf %s \"$SSH_PRIVATE_KEY\"; env", NULL};
+    const char *const more[] = {"SSH_PRIVATE_KEY=one\ntwo=3", "EMPTY=", NULL};
+    assert_int_equal(run_program_with(argv, more, LIMIT_US, &out, NULL, &status, NULL), ERR_OK);
+    assert_true(str_starts(buf_text(&out), "one\ntwo=3"));
+    assert_non_null(strstr(buf_text(&out), "\nEMPTY=\n"));
+    assert_non_null(strstr(buf_text(&out), "HOME=/root\n"));
+    buf_free(&out);
+}
+
+/* Whoever names a site's variables does not get to steer what the helper runs. */
+static void test_a_variable_that_programs_obey_is_not_handed_on(void **state)
+{
+    (void)state;
+    static const char *const entries[] = {"PATH=/evil", "HOME=/evil", "LD_PRELOAD=/evil.so", "DOCKER_HOST=tcp://evil",
+        "CONTAINER_HOST=ssh://evil", "CONTAINERS_CONF=/evil", "XDG_RUNTIME_DIR=/evil", "https_proxy=evil",
+        "All_Proxy=evil", "GODEBUG=netdns=go", "TMPDIR=/evil", "BASH_FUNC_ls%%=() { evil; }", "STORAGE_OPTS=evil",
+        "REGISTRY_AUTH_FILE=/evil", "GLIBC_TUNABLES=x", "no equals sign", "=nameless", "SECRET*=1"};
+    const char *const argv[] = {"/bin/sh", "-c", "exit 3", NULL};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        int status = 0;
+        const char *const more[] = {"HARMLESS=1", entries[i], NULL};
+        if (run_program_with(argv, more, LIMIT_US, NULL, NULL, &status, NULL) != ERR_DENIED || status != -1)
+            fail_msg("a program was started with %s", entries[i]);
+    }
+}
+
 static void test_output_past_its_ceiling_is_cut_and_told(void **state)
 {
     (void)state;
@@ -310,6 +341,8 @@ int main(void)
         cmocka_unit_test(test_output_errors_and_status_are_taken),
         cmocka_unit_test(test_a_missing_program_is_not_found_and_named),
         cmocka_unit_test(test_environment_input_and_descriptors_are_clean),
+        cmocka_unit_test(test_further_variables_reach_the_program),
+        cmocka_unit_test(test_a_variable_that_programs_obey_is_not_handed_on),
         cmocka_unit_test(test_output_past_its_ceiling_is_cut_and_told),
         cmocka_unit_test(test_at_the_deadline_the_whole_group_is_killed),
         cmocka_unit_test(test_a_program_that_never_stops_talking_meets_its_deadline),
