@@ -301,6 +301,8 @@ static void add_evidence(
         if (stage == MEMORY || stage == FILESYSTEM || stage == VOLUMES) /* may take long: a cancel leaves it out */
             json_put_bool(parameters, "optional", true);
         if (stage == MEMORY || stage == VOLUMES)
+            json_put_i64(parameters, "bytes", stage_bytes(amount, (enum stage)stage));
+        if (stage == MEMORY || stage == VOLUMES)
             str_format(size, sizeof size, "%s, ", format_bytes((double)stage_bytes(amount, (enum stage)stage), figure));
         plan_add_step(plan, &step_evidence, host, parameters, NULL, "%s (%sabout %s)", stages[stage].command, size,
             format_duration(stage_time(earlier, amount, (enum stage)stage), time));
@@ -314,6 +316,7 @@ static void add_pull(struct plan *plan, const char *host, const struct earlier *
     int64_t took_us = pull_time(earlier, bytes);
     json_t *parameters = json_object();
     json_put_bool(parameters, "optional", true);
+    json_put_i64(parameters, "bytes", bytes);
     plan_add_step(plan, &step_pull, host, parameters, NULL,
         "fetch a copy of the evidence, check every file and the signature (%s, about %s)",
         format_bytes((double)bytes, size), format_duration(took_us, time));

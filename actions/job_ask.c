@@ -446,7 +446,8 @@ static enum err relay_goes_on(void *owner, int64_t bytes, struct err_info *info)
 {
     struct step_context *context = owner;
     renew_elsewhere(context, "");
-    step_copied(context, context->steps.items[context->current].pass, bytes, -1);
+    const struct job_step_record *record = &context->steps.items[context->current];
+    step_copied(context, record->pass, bytes, record->total_bytes ? record->total_bytes : -1);
     return step_is_cancelled(context) ? err_set(info, ERR_CANCELLED, "cancelled") : ERR_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "actions/percent.h"
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/log.h"
@@ -160,6 +161,14 @@ void step_progress(struct step_context *context, const char *format, ...)
     write_job(context);
 }
 
+/* It never goes back: bytes turn out to be more than was said, a step is done anew after a crash, a job is undone. */
+static void count_percent(struct step_context *context)
+{
+    int percent = percent_done(&context->plan, context->steps.items);
+    if (percent > context->job.progress_pct)
+        context->job.progress_pct = percent;
+}
+
 /* The rate is that of the last second or so, smoothed. */
 static void measure_rate(struct step_context *context, int64_t done_bytes)
 {
@@ -185,6 +194,8 @@ void step_copied(struct step_context *context, int pass, int64_t done_bytes, int
     record->done_bytes = done_bytes;
     record->total_bytes = total_bytes;
     record->bytes_s = (int64_t)context->copying.bytes_s;
+    if (!context->going_back)
+        count_percent(context);
     if (pass)
         buf_printf(&text, "pass %d: ", pass);
     buf_puts(&text, format_bytes((double)done_bytes, figure));
@@ -287,7 +298,7 @@ static void begin_step(struct step_context *context, size_t index)
     record->alive_us = clock_wall_us();
     record->started_us = clock_wall_us();
     record->ended_us = 0;
-    context->job.progress_pct = (int)(100 * index / context->plan.steps.count);
+    count_percent(context);
     set_message(context, step->command);
     write_job(context);
 }

@@ -313,6 +313,24 @@ static json_t *ends_of(const struct move *move)
     return parameters;
 }
 
+/* How it is copied, where that is not as ever. `bytes` 0: how much is not known. */
+static void way_words(const struct move *move, double bytes, char out[128])
+{
+    const struct plan_options *options = move->request->options;
+    char rate[FORMAT_SIZE], time[FORMAT_SIZE], least[FORMAT_SIZE + 32] = "";
+    out[0] = '\0';
+    if (options && options->limit_bytes_s) {
+        double seconds = bytes / (double)options->limit_bytes_s;
+        if (seconds >= 1)
+            str_format(least, sizeof least, ", which takes %s",
+                format_duration((int64_t)(seconds * (double)USEC_PER_SEC), time));
+        str_format(out, 128, ", at most %s%s", format_rate((double)options->limit_bytes_s, rate), least);
+    }
+    size_t length = strlen(out);
+    if (options && options->through_console)
+        str_format(out + length, 128 - length, ", through this console");
+}
+
 static bool is_first_use(const json_t *containers, size_t index)
 {
     const char *id = json_get_text(json_array_get(containers, index), "image_id");
@@ -322,13 +340,21 @@ static bool is_first_use(const json_t *containers, size_t index)
     return true;
 }
 
+/* What a copy weighs when it is said how much of the job is done. */
+static void put_bytes(json_t *parameters, double bytes)
+{
+    if (bytes > 0)
+        json_put_i64(parameters, "bytes", (int64_t)bytes);
+}
+
 static void add_images(const struct move *move)
 {
     const json_t *containers = json_object_get(move->described, "containers"), *container;
     size_t i;
     json_array_foreach (containers, i, container) {
         json_t *parameters = ends_of(move);
-        char size[FORMAT_SIZE];
+        char size[FORMAT_SIZE], way[128];
+        double bytes = json_get_number(container, "image_bytes");
         if (!is_first_use(containers, i)) {
             json_decref(parameters);
             continue;
@@ -336,10 +362,11 @@ static void add_images(const struct move *move)
         json_put_text(parameters, "image_id", json_get_text(container, "image_id"));
         json_put_text(parameters, "image", json_get_text(container, "image"));
         json_object_set(parameters, "layers", json_object_get(container, "layers"));
+        put_bytes(parameters, bytes);
+        way_words(move, bytes, way);
         plan_add_step(move->plan, &step_image, move->site->host, parameters, "end the copying; the image stays",
-            "copy the image %s (%s, %.12s) to %s unless it has it, compare by ID", json_get_text(container, "image"),
-            format_bytes(json_get_number(container, "image_bytes"), size), json_get_text(container, "image_id"),
-            move->to);
+            "copy the image %s (%s, %.12s) to %s unless it has it, compare by ID%s", json_get_text(container, "image"),
+            format_bytes(bytes, size), json_get_text(container, "image_id"), move->to, way);
     }
 }
 
@@ -375,21 +402,26 @@ static void add_copies(const struct move *move, bool last)
     json_array_foreach (json_object_get(move->described, "volumes"), i, volume) {
         const char *name = json_get_text(volume, "name");
         bool mount = text_is(volume, "driver", "mount");
-        char size[FORMAT_SIZE];
+        char size[FORMAT_SIZE], way[128];
+        double bytes = json_get_number(volume, "used_bytes");
         if (mount && !last)
             continue;
         json_t *parameters = ends_of(move);
         json_object_set(parameters, "volume", (json_t *)volume);
+        way_words(move, last ? 0 : bytes, way);
+        if (!last)
+            put_bytes(parameters, bytes);
         if (!last)
             plan_add_step(move->plan, &step_copy, move->site->host, parameters, "end the copying",
-                "copy volume %s (%s) to %s while the site runs: %s", name,
-                format_bytes(json_get_number(volume, "used_bytes"), size), move->to, copy_words(volume));
+                "copy volume %s (%s) to %s while the site runs: %s%s", name, format_bytes(bytes, size), move->to,
+                copy_words(volume), way);
         else if (mount)
             plan_add_step(move->plan, &step_last_pass, move->site->host, parameters,
-                "unmount it there and mount it here again", "unmount %s here, mount it on %s", name, move->to);
+                "unmount it there and mount it here again",
+                "unmount %s here, mount it on %s, now and at each boot (/etc/fstab)", name, move->to);
         else
             plan_add_step(move->plan, &step_last_pass, move->site->host, parameters, "end the copying",
-                "copy what was written to %s since", name);
+                "copy what was written to %s since%s", name, way);
     }
 }
 

@@ -290,12 +290,22 @@ static enum err send_through_console(struct transfer *transfer, struct err_info 
     return err;
 }
 
+/* What is known of it before an end says more; through the console none does. */
+static void show_beginning(const struct transfer *transfer)
+{
+    int64_t bytes = -1;
+    if (transfer->pass <= 1)
+        json_get_i64(transfer->step->parameters, "bytes", &bytes);
+    step_copied(transfer->context, transfer->pass, 0, bytes);
+}
+
 /* Directly where that works. Once it did not, everything of this job goes through the console. */
 static enum err send(struct transfer *transfer, struct err_info *info)
 {
     bool through_console = false;
     struct err_info own = {0};
     json_get_bool(transfer->step->parameters, "through_console", &through_console);
+    show_beginning(transfer);
     through_console = through_console || step_recall(transfer->context, "through_console");
     enum err err = through_console ? ERR_UNREACHABLE : send_direct(transfer, &own);
     transfer->direct = !err;

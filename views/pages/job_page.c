@@ -153,14 +153,11 @@ static void job_wish(struct view *view, struct wish *wish)
 
 /* --- drawing --- */
 
-/* Of the bytes of a copy that runs, else of the whole job. */
-static double done_fraction(const struct job_detail *detail, const struct job_step_record *current)
+/* Of the whole job, never of one step: it does not go back. */
+static double done_fraction(const struct job_detail *detail)
 {
-    double copied = current ? progress_fraction(current) : (double)NAN;
     if (detail->job.state == JOB_DONE)
         return 1;
-    if (!isnan(copied))
-        return copied;
     if (detail->job.progress_pct >= 0)
         return detail->job.progress_pct / 100.0;
     size_t done = 0, count = detail->steps.items.count;
@@ -203,7 +200,7 @@ static void draw_head(const struct job_page *page, const struct job_detail *deta
     area_text(area, 0, 2, style, job->message);
     draw_current(detail, current, area_row(area, 3));
     int gauge = area.width * 3 / 5 < GAUGE_COLUMNS ? area.width * 3 / 5 : GAUGE_COLUMNS;
-    gauge_draw(area_sub(area, 0, 0, gauge, area.height), 4, done_fraction(detail, current), style, "");
+    gauge_draw(area_sub(area, 0, 0, gauge, area.height), 4, done_fraction(detail), style, "");
     enum concern concern = current ? progress_alive(current, freshness.now_us, alive) : CONCERN_NONE;
     area_text(area, gauge + 2, 4, concern == CONCERN_ACTIVE ? ROLE_DIM : concern_style(concern), alive);
 }

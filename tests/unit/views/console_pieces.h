@@ -161,6 +161,7 @@ static inline void stage_show_copying(struct stage *stage)
     str_copy(job.action, sizeof job.action, "migrate");
     str_copy(job.message, sizeof job.message, "copy: volume data");
     str_copy(job.reason, sizeof job.reason, "host02 is full");
+    job.progress_pct = 31;
     waiting.id = 8;
     waiting.started_us = waiting.ended_us = 0;
     str_copy(waiting.message, sizeof waiting.message, "waits for job 7");
