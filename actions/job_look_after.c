@@ -1,5 +1,6 @@
 /* What is due by itself: the removal of kept copies whose time is over, and of what a move left on a host that could
- * not be reached when it ended. Called now and then by the engine. */
+ * not be reached when it ended. Looked for and planned in a thread of its own, which the engine's loop begins now and
+ * then and never waits for. */
 #include <string.h>
 
 #include "actions/expire.h"
@@ -38,19 +39,24 @@ static bool was_left_by_us(struct store_reader *reader, const char *site)
     return left;
 }
 
-static void begin_expire(struct jobs *jobs, const char *site, const char *host, const char *reason)
+/* ERR_CANCELLED: the engine ends. */
+static enum err begin_expire(struct jobs *jobs, const char *site, const char *host, const char *reason)
 {
     struct err_info info = {0};
     json_t *options = json_pack("{s:s}", "to", host);
     int64_t job;
-    if (!is_at_work_on(jobs, site) &&
-        jobs_run(jobs, "expire", site, options, NULL, "dogwatch", (uid_t)-1, reason, &job, &info) != ERR_OK)
+    enum err err = is_at_work_on(jobs, site)
+                       ? ERR_OK
+                       : jobs_run(jobs, "expire", site, options, NULL, "dogwatch", (uid_t)-1, reason, &job, &info);
+    if (err && err != ERR_CANCELLED)
         log_warning("the copy of %s on %s cannot be seen to: %s", site, host, info.message);
     json_decref(options);
+    return err == ERR_CANCELLED ? err : ERR_OK;
 }
 
-void jobs_look_after(struct jobs *jobs)
+static void *look(void *arg)
 {
+    struct jobs *jobs = arg;
     struct store_reader *reader = NULL;
     struct snapshot *snapshot = NULL;
     struct err_info info = {0};
@@ -60,10 +66,28 @@ void jobs_look_after(struct jobs *jobs)
     if (!err)
         err = store_read_snapshot(reader, &snapshot, &info);
     while (!err && expire_is_due(snapshot, &cursor, site, host))
-        begin_expire(jobs, site, host, "the time it was to be kept is over");
+        err = begin_expire(jobs, site, host, "the time it was to be kept is over");
     for (cursor = 0; !err && expire_is_left(snapshot, &cursor, site, host);)
         if (was_left_by_us(reader, site))
-            begin_expire(jobs, site, host, "a move left it behind");
+            err = begin_expire(jobs, site, host, "a move left it behind");
     snapshot_free(snapshot);
     store_reader_close(reader);
+    jobs->look.over = true;
+    return NULL;
+}
+
+void job_look_end(struct jobs *jobs)
+{
+    if (jobs->look.begun)
+        pthread_join(jobs->look.thread, NULL);
+    jobs->look.begun = false;
+}
+
+void jobs_look_after(struct jobs *jobs)
+{
+    if (jobs->look.begun && !jobs->look.over)
+        return; /* it waits for somebody; the next time will do */
+    job_look_end(jobs);
+    jobs->look.over = false;
+    jobs->look.begun = pthread_create(&jobs->look.thread, NULL, look, jobs) == 0;
 }

@@ -49,16 +49,18 @@ static enum err begin_planning(struct jobs *jobs, const char *object, struct pla
         err = store_read_snapshot(planning->request.history, &planning->snapshot, info);
     planning->request.snapshot = planning->snapshot;
     planning->request.fleet = jobs->config.fleet_hold(jobs->config.fleet_owner);
-    planning->request.asker = plan_asker_new(planning->request.fleet, jobs->config.state_dir);
+    planning->request.asker = plan_asker_new(planning->request.fleet, jobs->config.state_dir, jobs->leave_fd);
     return err;
 }
 
 static void end_planning(struct jobs *jobs, struct planning *planning)
 {
     plan_asker_free(planning->request.asker);
-    jobs->config.fleet_release(jobs->config.fleet_owner, planning->request.fleet);
+    if (planning->request.fleet)
+        jobs->config.fleet_release(jobs->config.fleet_owner, planning->request.fleet);
     snapshot_free(planning->snapshot);
     store_reader_close(planning->request.history);
+    *planning = (struct planning){0};
 }
 
 /* One of the hosts the job worked on has not been heard of since it ended. */
@@ -92,8 +94,17 @@ static bool is_behind(const struct planning *planning)
     return behind;
 }
 
-static enum err begin_planning_on_news(
-    struct jobs *jobs, const char *object, struct planning *planning, struct err_info *info)
+/* True: the engine ends, or the job that is planned anew was cancelled. */
+static bool wait_a_little(struct jobs *jobs, struct step_context *context)
+{
+    if (context)
+        return step_wait(context, NEWS_EVERY_MS * USEC_PER_MSEC);
+    return poll(&(struct pollfd){.fd = jobs->leave_fd, .events = POLLIN}, 1, NEWS_EVERY_MS) > 0;
+}
+
+/* `context`: the job that is planned anew; NULL: it is no job yet. */
+static enum err begin_planning_on_news(struct jobs *jobs, struct step_context *context, const char *object,
+    struct planning *planning, struct err_info *info)
 {
     int64_t until_us = clock_mono_us() + NEWS_PATIENCE_US / (jobs->config.hurry > 1 ? jobs->config.hurry : 1);
     for (;;) {
@@ -101,7 +112,8 @@ static enum err begin_planning_on_news(
         if (err || clock_mono_us() >= until_us || !is_behind(planning))
             return err;
         end_planning(jobs, planning);
-        poll(NULL, 0, NEWS_EVERY_MS);
+        if (wait_a_little(jobs, context))
+            return err_set(info, ERR_CANCELLED, "given up while waiting for what its hosts say after the last job");
     }
 }
 
@@ -175,7 +187,8 @@ static enum err make_wish(struct jobs *jobs, const char *action, const char *obj
     return ERR_OK;
 }
 
-static enum err plan_wish(struct jobs *jobs, const struct wish *wish, struct plan *plan, struct err_info *info)
+static enum err plan_wish(
+    struct jobs *jobs, struct step_context *context, const struct wish *wish, struct plan *plan, struct err_info *info)
 {
     const struct action *action = action_find(wish->action);
     struct plan_options options;
@@ -188,7 +201,7 @@ static enum err plan_wish(struct jobs *jobs, const struct wish *wish, struct pla
         return err;
     err = check_options(action, &options, info);
     if (!err) {
-        err = begin_planning_on_news(jobs, wish->object, &planning, info);
+        err = begin_planning_on_news(jobs, context, wish->object, &planning, info);
         planning.request.options = &options;
         if (!err)
             err = action->plan(&planning.request, plan, info);
@@ -207,7 +220,7 @@ enum err job_make_plan(struct jobs *jobs, const char *action, const char *object
     *plan = (struct plan){.cut_us = -1};
     enum err err = make_wish(jobs, action, object, options, &wish, info);
     if (!err)
-        err = plan_wish(jobs, &wish, plan, info);
+        err = plan_wish(jobs, NULL, &wish, plan, info);
     json_decref(wish.options);
     return err;
 }
@@ -271,7 +284,7 @@ enum err job_plan_again(struct jobs *jobs, struct step_context *context, struct 
     struct wish wish = {.options = context->plan.options};
     str_copy(wish.action, sizeof wish.action, context->plan.action);
     str_copy(wish.object, sizeof wish.object, context->plan.object);
-    enum err err = plan_wish(jobs, &wish, &plan, info);
+    enum err err = plan_wish(jobs, context, &wish, &plan, info);
     if (!err) {
         pthread_mutex_lock(&jobs->mutex); /* others look at the plan's sites */
         job_replan(context, &plan);

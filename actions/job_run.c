@@ -106,10 +106,10 @@ int64_t step_patience(const struct step_context *context, int64_t duration_us)
     return context->config->hurry > 1 ? duration_us / context->config->hurry : duration_us;
 }
 
-static void signal_eventfd(int fd)
+void job_signal(int eventfd)
 {
     uint64_t one = 1;
-    ssize_t written = write(fd, &one, sizeof one);
+    ssize_t written = write(eventfd, &one, sizeof one);
     (void)written; /* the counter cannot overflow, and readable is all it has to be */
 }
 
@@ -119,13 +119,13 @@ void job_cancel(struct step_context *context, const char *who)
         return;
     str_copy(context->cancelled_by, sizeof context->cancelled_by, who);
     context->cancelled = true;
-    signal_eventfd(context->wake_fd);
+    job_signal(context->wake_fd);
 }
 
 void job_leave(struct step_context *context)
 {
     context->leaving = true;
-    signal_eventfd(context->leave_fd);
+    job_signal(context->leave_fd);
 }
 
 bool step_wait(struct step_context *context, int64_t duration_us)

@@ -70,6 +70,7 @@ void job_context_free(struct step_context *context); /* the thread has ended */
 
 void *job_thread(void *context); /* for pthread_create */
 void job_cancel(struct step_context *context, const char *who);
+void job_signal(int eventfd); /* makes it readable */
 void job_leave(struct step_context *context);
 
 /* STATE/jobs/ID/NAME; the caller frees. */

@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -44,6 +46,7 @@ struct jobs *jobs_new(const struct jobs_config *config)
     jobs->config.state_dir = xstrdup(config->state_dir);
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_cond_init(&jobs->changed, NULL);
+    jobs->leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     make_lease_prefix(jobs);
     return jobs;
 }
@@ -63,15 +66,25 @@ static void reap(struct jobs *jobs)
     }
 }
 
-void jobs_free(struct jobs *jobs)
+void jobs_leave(struct jobs *jobs)
 {
     if (!jobs)
         return;
     pthread_mutex_lock(&jobs->mutex);
+    jobs->leaving = true;
+    job_signal(jobs->leave_fd);
     for (struct step_context *context = jobs->running; context; context = context->next)
         job_leave(context);
     pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->mutex);
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    if (!jobs)
+        return;
+    jobs_leave(jobs);
+    job_look_end(jobs);
     while (jobs->running) {
         struct step_context *context = jobs->running;
         pthread_join(context->thread, NULL);
@@ -80,6 +93,7 @@ void jobs_free(struct jobs *jobs)
     }
     pthread_cond_destroy(&jobs->changed);
     pthread_mutex_destroy(&jobs->mutex);
+    close(jobs->leave_fd);
     free((char *)jobs->config.state_dir);
     free(jobs);
 }
@@ -114,6 +128,8 @@ static enum err check_identity(const struct plan *plan, const json_t *expect, st
 static enum err check_room(struct jobs *jobs, struct err_info *info)
 {
     unsigned count = 0;
+    if (jobs->leaving)
+        return err_set(info, ERR_CANCELLED, "the engine ends: ask again when it has been started anew");
     for (const struct step_context *context = jobs->running; context; context = context->next)
         count += !context->ended;
     return count < JOBS_AT_ONCE

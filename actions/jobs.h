@@ -34,7 +34,10 @@ struct jobs *jobs_new(const struct jobs_config *config);
 /* Jobs an earlier engine left unfinished: ask the hosts what is true, then go on or go back, each in its own thread. */
 enum err jobs_resume(struct jobs *jobs, struct err_info *info);
 
-/* Clean stop: running jobs stop where they are and stay resumable; waits for their threads. NULL allowed. */
+/* Clean stop: nothing new begins, whoever plans or waits gives up with ERR_CANCELLED, running jobs stop where they are
+ * and stay resumable. Waits for nobody. NULL allowed. */
+void jobs_leave(struct jobs *jobs);
+/* The same, and waits for all threads. NULL allowed. */
 void jobs_free(struct jobs *jobs);
 
 /* `action` is the name of an action, or "undo" with the number of a job as its object; `options` as in docs/socket.md,
@@ -56,7 +59,8 @@ enum err jobs_targets(struct jobs *jobs, const char *site, json_t **targets, str
  * "where". */
 enum err jobs_where(struct jobs *jobs, const char *site, json_t **where, struct err_info *info);
 
-/* Now and then: begin what is due by itself (the removal of kept copies whose time is over). */
+/* Now and then, always by the same thread: begin what is due by itself (the removal of kept copies whose time is over).
+ * Returns at once, what is due is looked for and planned in a thread of its own: a plan may wait for hosts. */
 void jobs_look_after(struct jobs *jobs);
 
 /* Undo to a safe state and end; kept on disk before this returns, so an engine started anew goes back as well.

@@ -24,14 +24,16 @@ struct asked_host {
 struct plan_asker {
     const struct fleet *fleet;
     const char *state_dir;
+    int cancel_fd;
     VEC(struct asked_host) hosts;
 };
 
-struct plan_asker *plan_asker_new(const struct fleet *fleet, const char *state_dir)
+struct plan_asker *plan_asker_new(const struct fleet *fleet, const char *state_dir, int cancel_fd)
 {
     struct plan_asker *asker = xcalloc(1, sizeof *asker);
     asker->fleet = fleet;
     asker->state_dir = state_dir;
+    asker->cancel_fd = cancel_fd;
     return asker;
 }
 
@@ -78,7 +80,7 @@ static enum err dial(struct plan_asker *asker, struct asked_host *host, struct e
         return err_set(info, ERR_NOT_FOUND, "%s is not in the fleet files", host->name);
     enum err err = target_for_engine(asker->fleet, def, asker->state_dir, "viewer", &host->target, info);
     if (!err)
-        err = remote_dial(target_address(host->target), DIAL_TIMEOUT_US, REMOTE_NO_CANCEL, &host->connection, info);
+        err = remote_dial(target_address(host->target), DIAL_TIMEOUT_US, asker->cancel_fd, &host->connection, info);
     if (!err)
         err = helper_open(host->connection, "viewer", HELPER_IDLE_S, DIAL_TIMEOUT_US, &host->helper, info);
     if (err)

@@ -4,8 +4,9 @@
 
 #include "actions/action.h"
 
-/* Both are borrowed and live as long as the asker. */
-struct plan_asker *plan_asker_new(const struct fleet *fleet, const char *state_dir);
+/* All are borrowed and live as long as the asker. cancel_fd: once it is readable nobody is waited for any more
+ * (REMOTE_NO_CANCEL: there is none). */
+struct plan_asker *plan_asker_new(const struct fleet *fleet, const char *state_dir, int cancel_fd);
 void plan_asker_free(struct plan_asker *asker);                   /* NULL allowed */
 const char *plan_asker_state_dir(const struct plan_asker *asker); /* for who dials by itself: actions/ask_many.c */
 

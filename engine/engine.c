@@ -341,6 +341,7 @@ static void end(struct engine *engine)
         collecting_cancel(engine->collecting);
     if (engine->reload)
         reload_end(engine->reload);
+    jobs_leave(engine->jobs); /* who asked for a plan is answered before the server waits for them */
     server_free(engine->server);
     jobs_free(engine->jobs);
     collecting_free(engine->collecting);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "remote/keys.h"
+#include "remote/connection.h"
 #include "remote/known_hosts.h"
 #include "store/reader.h"
 #include "store/store.h"
@@ -347,7 +348,7 @@ static inline struct scripted *scripted_new(void)
         .fleet_hold = scripted_hold,
         .fleet_release = scripted_let_go,
         .hurry = SCRIPT_HURRY});
-    all->asker = plan_asker_new(all->fleet, all->state_dir);
+    all->asker = plan_asker_new(all->fleet, all->state_dir, REMOTE_NO_CANCEL);
     scripted_collect(all);
     assert_good(store_reader_open(all->state_dir, &all->reader, &all->info), &all->info);
     return all;
