@@ -30,6 +30,23 @@ void plan_options_free(struct plan_options *options); /* what it owns; leaves it
 enum err plan_options_from_json(const json_t *json, struct plan_options *options, struct err_info *info);
 json_t *plan_options_to_json(const struct plan_options *options); /* a new reference */
 
+/* One of them as a person gives it: a row of a table, which is an option of the command line and a field of the
+ * console's dialog, with the same checks and the same words. */
+#define ACTION_OPTION_SIZE 128
+struct action_option {
+    const char *name;       /* "limit": --limit on the command line */
+    const char *value_name; /* "RATE"; NULL: it is given or not */
+    const char *help;
+    unsigned takes; /* of enum action_takes: the actions that take it */
+    bool is_place;  /* a host: on the console chosen from a list */
+    /* "" takes it back; where there is no value anything else sets it. ERR_INVALID says what would do. */
+    enum err (*set)(struct plan_options *options, const char *text, struct err_info *info);
+    /* As it would be given now; "" where it is not. Returns nothing that `set` refuses. */
+    void (*get)(const struct plan_options *options, char out[ACTION_OPTION_SIZE]);
+};
+/* The next row after `row` (NULL: the first) for actions that take any of `takes`; NULL after the last. */
+const struct action_option *action_option_next(unsigned takes, const struct action_option *row);
+
 /* What a plan is made from; all borrowed for the call. */
 struct plan_request {
     const struct snapshot *snapshot; /* the present */

@@ -18,12 +18,9 @@ struct verb {
     const char *name;            /* of the action, or "undo" */
     const struct action *action; /* NULL: undo; known once there is a plan */
     const char *object;          /* of undo: the number of the job */
-    const char *const *more;     /* further objects; borrowed from the command line */
-    size_t more_count;
-    const char *to, *reason; /* NULL: not given */
-    int64_t limit_bytes_s, keep_us;
-    bool through_console;
-    bool of_host; /* the object is a host: all sites on it */
+    struct plan_options options;
+    const char *reason; /* NULL: not given */
+    bool of_host;       /* the object is a host: all sites on it */
     bool dry_run, yes, wait, json, targets;
     char *fleet_dir, *state_dir;
     struct client *client;

@@ -7,17 +7,17 @@
 #include <string.h>
 
 #include "base/cli.h"
-#include "base/clock.h"
-#include "base/format.h"
 #include "base/mem.h"
 #include "base/paths.h"
 #include "engine/verb.h"
 
-enum { OPTIONS_MAX = 16 };
+enum { OPTIONS_MAX = 20 };
 
-/* Texts of options as they stand on the line, before they are understood. */
+/* What stands on the line, before it is understood: of rows of the table of options, in its order. */
 struct given {
-    const char *host, *limit, *keep;
+    const char *texts[OPTIONS_MAX];
+    bool flags[OPTIONS_MAX];
+    const char *host;
 };
 
 static size_t add_common(struct cli_option *options, struct verb *verb)
@@ -33,32 +33,17 @@ static size_t add_common(struct cli_option *options, struct verb *verb)
     return sizeof common / sizeof *common;
 }
 
-static size_t add_target(struct cli_option *options, struct verb *verb, struct given *given)
-{
-    const struct cli_option target[] = {
-        {"to", "HOST", "where to; without it the best host, and the plan says why", &verb->to, NULL},
-        {"targets", NULL, "only list where it could go, best first, and why", NULL, &verb->targets},
-        {"limit", "RATE", "copy no faster than that a second: 500K, 10M", &given->limit, NULL},
-        {"keep", "TIME", "how long the old copy is kept: 12h, 3d (3d)", &given->keep, NULL},
-        {"through-console", NULL, "copy by way of this machine, also where the hosts may reach one another", NULL,
-            &verb->through_console},
-    };
-    memcpy(options, target, sizeof target);
-    return sizeof target / sizeof *target;
-}
-
 static void make_options(struct cli_option options[OPTIONS_MAX], struct verb *verb, struct given *given)
 {
     unsigned takes = verb->action ? verb->action->takes : 0;
+    const struct action_option *row = NULL;
     size_t count = 0;
+    for (; (row = action_option_next(takes, row)); count++)
+        options[count] =
+            (struct cli_option){row->name, row->value_name, row->help, &given->texts[count], &given->flags[count]};
     if (takes & TAKES_TARGET)
-        count += add_target(options, verb, given);
-    if (takes & TAKES_COPY)
-        options[count++] =
-            (struct cli_option){"on", "HOST", "which copy, where more than one host has the site", &verb->to, NULL};
-    if (takes & TAKES_COPY)
-        options[count++] =
-            (struct cli_option){"on", "HOST", "which copy, where more than one host has the site", &verb->to, NULL};
+        options[count++] = (struct cli_option){
+            "targets", NULL, "only list where it could go, best first, and why", NULL, &verb->targets};
     if (takes & TAKES_HOST)
         options[count++] =
             (struct cli_option){"host", "HOST", "all sites on that host, one after the other", &given->host, NULL};
@@ -75,12 +60,26 @@ static void make_usage(const struct verb *verb, char *out, size_t size)
         takes & TAKES_HOST ? "|--host HOST" : "");
 }
 
+static enum err read_options(struct verb *verb, const struct given *given, struct err_info *info)
+{
+    const struct action_option *row = NULL;
+    unsigned takes = verb->action ? verb->action->takes : 0;
+    struct err_info why;
+    for (size_t i = 0; (row = action_option_next(takes, row)); i++) {
+        const char *text = row->value_name ? given->texts[i] : given->flags[i] ? "yes" : NULL;
+        if (text && !text[0])
+            return err_set(info, ERR_INVALID, "--%s needs a value: --%s %s", row->name, row->name, row->value_name);
+        if (text && row->set(&verb->options, text, &why) != ERR_OK)
+            return err_set(info, ERR_INVALID, "--%s %s", row->name, why.message);
+    }
+    return ERR_OK;
+}
+
 static enum err read_given(struct verb *verb, const struct given *given, struct err_info *info)
 {
-    if (given->limit && !format_parse_bytes(given->limit, &verb->limit_bytes_s))
-        return err_set(info, ERR_INVALID, "--limit %s is no rate; try 500K or 10M (bytes a second)", given->limit);
-    if (given->keep && (!clock_parse_duration(given->keep, &verb->keep_us) || verb->keep_us < USEC_PER_SEC))
-        return err_set(info, ERR_INVALID, "--keep %s is no time; try 12h or 3d", given->keep);
+    enum err err = read_options(verb, given, info);
+    if (err)
+        return err;
     if (given->host && verb->object)
         return err_set(info, ERR_INVALID, "either sites or --host %s, not both", given->host);
     verb->of_host = given->host != NULL;
@@ -92,8 +91,8 @@ static enum err read_given(struct verb *verb, const struct given *given, struct 
 static void take_words(struct verb *verb, const struct cli *cli)
 {
     verb->object = cli->word_count ? cli->words[0] : NULL;
-    verb->more = cli->words + 1;
-    verb->more_count = cli->word_count ? cli->word_count - 1 : 0;
+    for (size_t i = 1; i < cli->word_count; i++)
+        vec_push(&verb->options.more, xstrdup(cli->words[i]));
     verb->fleet_dir = paths_fleet_dir(cli->fleet_dir);
     verb->state_dir = paths_state_dir(cli->state_dir);
 }
@@ -135,6 +134,7 @@ static int parse_and_go(struct verb *verb, const char *summary, int argc, char *
         status = cli_fail(&info);
     free(verb->fleet_dir);
     free(verb->state_dir);
+    plan_options_free(&verb->options);
     cli_free(&cli);
     return status;
 }

@@ -54,27 +54,9 @@ int verb_fail(enum err result, const struct err_info *info)
 
 /* --- asking the engine -------------------------------------------------------------------------------------------- */
 
-static json_t *options_of(const struct verb *verb)
-{
-    json_t *options = json_object(), *more = json_array();
-    json_put_text(options, "to", verb->to);
-    if (verb->limit_bytes_s)
-        json_put_i64(options, "limit_bytes_s", verb->limit_bytes_s);
-    if (verb->keep_us)
-        json_put_i64(options, "keep_s", verb->keep_us / USEC_PER_SEC);
-    if (verb->through_console)
-        json_put_bool(options, "through_console", true);
-    for (size_t i = 0; i < verb->more_count; i++)
-        json_array_append_new(more, json_string(verb->more[i]));
-    if (verb->more_count)
-        json_object_set(options, "more", more);
-    json_decref(more);
-    return options;
-}
-
 static json_t *new_request(const struct verb *verb, const char *command)
 {
-    json_t *request = json_object(), *options = options_of(verb);
+    json_t *request = json_object(), *options = plan_options_to_json(&verb->options);
     json_put_text(request, "command", command);
     json_put_text(request, "action", verb->name);
     json_put_text(request, "object", verb->object);
@@ -138,8 +120,8 @@ enum err verb_connect(struct verb *verb, struct err_info *info)
 /* What has to be typed: the object's name; of several, how many. */
 static void words_to_type(const struct verb *verb, const char *object, char *out, size_t size)
 {
-    if (verb->more_count)
-        str_format(out, size, "%zu %ss", verb->more_count + 1, object_kind_word(verb->action->object_kind));
+    if (verb->options.more.count)
+        str_format(out, size, "%zu %ss", verb->options.more.count + 1, object_kind_word(verb->action->object_kind));
     else
         str_copy(out, size, object);
 }
