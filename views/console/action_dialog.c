@@ -1,5 +1,6 @@
-/* The dialog of an action, a small state machine: (choose a target →) wait for the plan → ask (with an optional reason)
- * → wait for the job's number → open its page. It closes itself by setting the console's pointer to NULL. */
+/* The dialog of an action, a small state machine: (choose a target →) wait for the plan → ask (with an optional reason
+ * and what else the action takes; another option asks for the plan anew) → wait for the job's number → open its page.
+ * It closes itself by setting the console's pointer to NULL. */
 #include "views/console/action_dialog.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "tui/dialog.h"
 #include "tui/keys.h"
 #include "views/console/objects.h"
+#include "views/console/option_form.h"
 #include "views/console/plan_text.h"
 #include "views/console/targets.h"
 #include "views/pages/job_page.h"
@@ -18,24 +20,32 @@ enum stage {
     STAGE_TARGETS,
     STAGE_PLANNING,
     STAGE_QUESTION,
-    STAGE_REASON,
+    STAGE_OPTIONS, /* and the reason */
     STAGE_STARTING,
     STAGE_CANCEL, /* asking whether a job is to be cancelled */
     STAGE_REFUSED,
 };
 
-enum { MESSAGE_LINES = 200, TITLE_SIZE = KEY_SIZE + NAME_SIZE + 48, TITLE_ROW_FROM = 12, NAMED_MOST = 5 };
+enum {
+    MESSAGE_LINES = 200,
+    TITLE_SIZE = KEY_SIZE + NAME_SIZE + 48,
+    TITLE_ROW_FROM = 12,
+    NAMED_MOST = 5,
+    OPTIONS_SIZE = 320,
+    NOTE_SIZE = 2048
+};
 
 struct action_dialog {
     const struct action *action; /* NULL: undo, until the plan says by which action; cancel */
     VEC(struct subject) objects; /* frozen when the dialog opened; none for undo and cancel */
     int64_t job;                 /* undo and cancel */
-    char to[NAME_SIZE];          /* chosen target; "": none */
+    struct plan_options options; /* `to`: the chosen target; `more`: all objects but the first */
     char title[TITLE_SIZE];
     enum stage stage;
     int64_t ticket;
     struct dialog *dialog;
     struct targets *targets;
+    struct option_form *form;
     char *text;     /* the plan for a person */
     json_t *plan;   /* and for the program */
     json_t *expect; /* what the person saw */
@@ -48,6 +58,8 @@ void action_dialog_free(struct action_dialog *asked)
         return;
     dialog_free(asked->dialog);
     targets_free(asked->targets);
+    option_form_free(asked->form);
+    plan_options_free(&asked->options);
     json_decref(asked->expect);
     json_decref(asked->plan);
     vec_free(&asked->objects);
@@ -126,8 +138,8 @@ static void set_title(struct action_dialog *asked)
 {
     char objects[KEY_SIZE + 16];
     tell_objects(asked, objects, sizeof objects);
-    const char *where = !asked->to[0] ? "" : (asked->action->takes & TAKES_COPY) ? " on " : " to ";
-    str_format(asked->title, sizeof asked->title, "%s %s%s%s", asked->action->title, objects, where, asked->to);
+    const char *to = asked->options.to, *where = !to[0] ? "" : (asked->action->takes & TAKES_COPY) ? " on " : " to ";
+    str_format(asked->title, sizeof asked->title, "%s %s%s%s", asked->action->title, objects, where, to);
 }
 
 /* --- the question --- */
@@ -147,41 +159,48 @@ static struct dialog *question_of(const struct action_dialog *asked, struct text
     return dialog_confirm(asked->title, text, question);
 }
 
-static void show_question(struct action_dialog *asked)
+/* What an undo takes is in the job it takes back. */
+static unsigned takes_of(const struct action_dialog *asked)
 {
-    struct text *text = plan_text_new(asked->text, asked->plan);
-    char note[PLAN_NOTE_SIZE], names[NAMED_MOST * NAME_SIZE];
-    bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING, has_reason = asked->reason[0] != '\0';
-    unsigned style = plan_text_note(asked->plan, note);
-    struct dialog *dialog = question_of(asked, text);
-    list_objects(asked, names, sizeof names);
-    bool tells = by_name || json_array_size(json_object_get(asked->plan, "warnings")) > 0;
-    char *line = xasprintf("%s%s%s%s%s%s", names, names[0] ? "\n" : "", tells ? note : "",
-        tells && (by_name || has_reason) ? " – " : "",
-        has_reason ? "reason: "
-        : by_name  ? "Tab: give a reason"
-                   : "",
-        asked->reason);
-    dialog_set_note(dialog, tells ? style : ROLE_ACCENT, str_ends(line, "\n") ? names : line);
-    free(line);
-    set_dialog(asked, STAGE_QUESTION, dialog);
+    return asked->job ? 0 : asked->action->takes;
 }
 
-static json_t *options_of(const struct action_dialog *asked)
+/* What was given besides the object, else what could be. */
+static void tell_options(const struct action_dialog *asked, char *out, size_t size)
 {
-    json_t *options = json_object(), *more = json_array();
-    for (size_t i = 1; i < asked->objects.count; i++)
-        json_array_append_new(more, json_string(asked->objects.items[i].key));
-    if (json_array_size(more))
-        json_object_set(options, "more", more);
-    json_put_text(options, "to", asked->to[0] ? asked->to : NULL);
-    json_decref(more);
-    return options;
+    char words[OPTIONS_SIZE];
+    option_form_given(takes_of(asked), &asked->options, asked->reason, words, sizeof words);
+    bool given = words[0] != '\0';
+    if (!given)
+        option_form_offer(takes_of(asked), words);
+    str_format(out, size, "%s%s", given ? "given (Tab: change): " : "Tab: give ", words);
+}
+
+static void append_line(char *note, size_t size, const char *line)
+{
+    size_t length = strlen(note);
+    str_format(note + length, size - length, "%s%s", length && line[0] ? "\n" : "", line);
+}
+
+/* Above the question: which objects, what must not be overlooked, what was given. */
+static void show_question(struct action_dialog *asked)
+{
+    char note[NOTE_SIZE], told[PLAN_NOTE_SIZE], options[OPTIONS_SIZE + 32];
+    bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING, has_reason = asked->reason[0] != '\0';
+    unsigned style = plan_text_note(asked->plan, told);
+    bool tells = by_name || json_array_size(json_object_get(asked->plan, "warnings")) > 0;
+    struct dialog *dialog = question_of(asked, plan_text_new(asked->text, asked->plan));
+    list_objects(asked, note, sizeof note);
+    append_line(note, sizeof note, tells ? told : "");
+    tell_options(asked, options, sizeof options);
+    append_line(note, sizeof note, by_name || has_reason ? options : "");
+    dialog_set_note(dialog, tells ? style : ROLE_ACCENT, note);
+    set_dialog(asked, STAGE_QUESTION, dialog);
 }
 
 static json_t *request_of(const struct action_dialog *asked, const char *command)
 {
-    json_t *request = json_object(), *options = options_of(asked);
+    json_t *request = json_object(), *options = plan_options_to_json(&asked->options);
     char job[32];
     str_format(job, sizeof job, "%lld", (long long)asked->job);
     json_put_text(request, "command", command);
@@ -261,6 +280,8 @@ void action_dialog_open(
     asked->action = action;
     for (size_t i = 0; i < count; i++)
         vec_push(&asked->objects, objects[i]);
+    for (size_t i = 1; i < count; i++)
+        vec_push(&asked->options.more, xstrdup(objects[i].key));
     set_title(asked);
     if (action->takes & TAKES_TARGET)
         ask_ranking(console, asked);
@@ -385,19 +406,21 @@ bool action_dialog_reply(struct console *console, int64_t ticket, json_t *answer
 
 /* --- keys --- */
 
-static void ask_reason(struct action_dialog *asked)
+static void open_form(struct action_dialog *asked)
 {
-    struct text *text =
-        text_of(ROLE_NORMAL, "It is kept with the job and in the audit log. Enter takes it, Esc leaves it.");
-    set_dialog(asked, STAGE_REASON, dialog_ask(asked->title, text, "Reason: ", asked->reason));
+    option_form_free(asked->form);
+    asked->form = option_form_new(asked->title, takes_of(asked), &asked->options, asked->reason);
+    set_dialog(asked, STAGE_OPTIONS, NULL);
 }
 
-static void reason_key(struct action_dialog *asked, int key)
+/* Another option is another plan; a reason changes nothing of it. */
+static void form_keys(struct console *console, struct action_dialog *asked, int key)
 {
-    enum dialog_result result = dialog_key(asked->dialog, key);
-    if (result == DIALOG_YES)
-        xstr_set(&asked->reason, dialog_input(asked->dialog));
-    if (result != DIALOG_OPEN)
+    bool changed = false;
+    enum form_result result = option_form_key(asked->form, key, &asked->options, &asked->reason, &changed);
+    if (result != FORM_OPEN && changed)
+        ask_plan(console, asked);
+    else if (result != FORM_OPEN)
         show_question(asked);
 }
 
@@ -408,7 +431,7 @@ static void targets_keys(struct console *console, struct action_dialog *asked, i
         close_dialog(console);
     if (result != TARGETS_CHOSEN)
         return;
-    str_copy(asked->to, sizeof asked->to, targets_chosen(asked->targets));
+    str_copy(asked->options.to, sizeof asked->options.to, targets_chosen(asked->targets));
     set_title(asked);
     ask_plan(console, asked);
 }
@@ -428,7 +451,7 @@ static bool back_to_targets(struct action_dialog *asked)
 {
     if (!asked->targets || (asked->stage != STAGE_QUESTION && asked->stage != STAGE_REFUSED))
         return false;
-    asked->to[0] = '\0';
+    asked->options.to[0] = '\0';
     set_title(asked);
     set_dialog(asked, STAGE_TARGETS, NULL);
     return true;
@@ -451,13 +474,13 @@ void action_dialog_key(struct console *console, int key)
         targets_keys(console, asked, key);
         return;
     }
-    if (asked->stage == STAGE_REASON) {
-        reason_key(asked, key);
+    if (asked->stage == STAGE_OPTIONS) {
+        form_keys(console, asked, key);
         return;
     }
     bool quick = asked->action && asked->action->risk <= RISK_DISTURBING;
     if (asked->stage == STAGE_QUESTION && (key == KEYS_TAB || (key == 'r' && quick))) {
-        ask_reason(asked);
+        open_form(asked);
         return;
     }
     enum dialog_result result = dialog_key(asked->dialog, key);
@@ -479,6 +502,8 @@ void action_dialog_draw(struct console *console, struct area area)
         area = area_sub(area, 0, 1, area.width, area.height - 1);
     if (asked->stage == STAGE_TARGETS)
         targets_draw(asked->targets, area);
+    else if (asked->stage == STAGE_OPTIONS)
+        option_form_draw(asked->form, area);
     else
         dialog_draw(asked->dialog, area);
 }

@@ -81,6 +81,12 @@ static void plan_of_a_move(struct stage *stage)
     stage_keys(stage, "b a k e");
 }
 
+static void options_of_a_move(struct stage *stage)
+{
+    plan_of_a_move(stage);
+    stage_keys(stage, "Tab Down 1 0 x Enter");
+}
+
 static void copying(struct stage *stage)
 {
     stage_show_copying(stage);
@@ -108,6 +114,7 @@ static const struct scene {
     {"quarantined", quarantined_site},
     {"targets", choice_of_a_target},
     {"plan", plan_of_a_move},
+    {"options", options_of_a_move},
     {"copying", copying},
     {"queue", jobs_in_a_queue},
     {"where", where_in_conflict},
