@@ -18,6 +18,15 @@ static const struct action_option *row_of(const char *name)
     return row;
 }
 
+static void assert_same(const struct plan_options *a, const struct plan_options *b)
+{
+    assert_string_equal(a->to, b->to);
+    assert_int_equal(a->limit_bytes_s, b->limit_bytes_s);
+    assert_int_equal(a->keep_us, b->keep_us);
+    assert_int_equal(a->through_console, b->through_console);
+    assert_int_equal(a->more.count, b->more.count);
+}
+
 static void what_is_shown_is_what_would_be_given(void **state)
 {
     (void)state;
@@ -57,7 +66,7 @@ static void what_is_wrong_is_refused_and_changes_nothing(void **state)
         struct err_info info = {0};
         assert_int_equal(row_of(cases[i].name)->set(&options, cases[i].given, &info), ERR_INVALID);
         assert_non_null(strstr(info.message, cases[i].says));
-        assert_memory_equal(&options, &before, sizeof options);
+        assert_same(&options, &before);
     }
 }
 
@@ -71,7 +80,7 @@ static void options_go_through_json_unchanged(void **state)
     assert_int_equal(row_of("through-console")->set(&options, "yes", NULL), ERR_OK);
     json_t *json = plan_options_to_json(&options);
     assert_int_equal(plan_options_from_json(json, &again, NULL), ERR_OK);
-    assert_memory_equal(&options, &again, sizeof options);
+    assert_same(&options, &again);
     json_decref(json);
 }
 
