@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define ASK_TIMEOUT_US (60 * USEC_PER_SEC)
+#define MOUNT_TIMEOUT_US (90 * USEC_PER_SEC) /* a server of the network may take its time */
 #define CREATE_TIMEOUT_US (180 * USEC_PER_SEC)
 #define COPY_TIMEOUT_US                                                                                                \
     (INT64_C(24) * 3600 * USEC_PER_SEC) /* silence ends it long before: connections have heartbeats */
@@ -488,24 +489,32 @@ const struct step_kind step_copy = {.name = "copy",
     .run = copy_run,
     .undo = transfer_undo};
 
-/* Each end has an engine of its own. */
+/* Each end has an engine of its own. `by_hand`: what the host leaves to a person. */
 static enum err ask_mount(struct step_context *context, const struct plan_step *step, const char *verb,
-    const char *host, struct err_info *info)
+    const char *host, struct buf *by_hand, struct err_info *info)
 {
-    json_t *args = volume_of(step);
+    json_t *args = volume_of(step), *answer = NULL;
     bool is_target = strcmp(host, text_of(step, "to")) == 0;
     json_put_text(args, "runtime", text_of(step, is_target ? "runtime" : "from_runtime"));
-    return step_request(context, host, verb, args, ASK_TIMEOUT_US, NULL, info);
+    enum err err = step_request(context, host, verb, args, MOUNT_TIMEOUT_US, &answer, info);
+    const char *left = json_get_text(answer, "by_hand");
+    if (!err && left)
+        buf_printf(by_hand, "; left to do on %s: %s", host, left);
+    json_decref(answer);
+    return err;
 }
 
 static enum err move_mount(struct step_context *context, const struct plan_step *step, const char *off, const char *on,
     struct buf *outcome, struct err_info *info)
 {
-    enum err err = ask_mount(context, step, "volume.detach", off, info);
+    struct buf by_hand = BUF(2000);
+    enum err err = ask_mount(context, step, "volume.detach", off, &by_hand, info);
     if (!err)
-        err = ask_mount(context, step, "volume.attach", on, info);
+        err = ask_mount(context, step, "volume.attach", on, &by_hand, info);
     if (!err)
-        buf_printf(outcome, "unmounted on %s, mounted on %s", off, on);
+        buf_printf(outcome, "unmounted on %s, mounted on %s%s", off, on,
+            by_hand.length ? buf_text(&by_hand) : ", now and at each boot");
+    buf_free(&by_hand);
     return err;
 }
 
@@ -539,7 +548,7 @@ static enum err last_pass_undo(
 }
 
 const struct step_kind step_last_pass = {.name = "last-pass",
-    .runs = "transfer.send: rsync -aHAX --delete, or btrfs send, receive; of a mount: umount, mount",
+    .runs = "transfer.send: rsync -aHAX --delete, or btrfs send, receive; of a mount: umount, mount, and /etc/fstab",
     .again = true,
     .run = last_pass_run,
     .undo = last_pass_undo};
