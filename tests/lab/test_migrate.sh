@@ -41,7 +41,8 @@ test_docker_to_podman_under_load() {
     local result=$? said=$why
     visitors_leave get
     why=$said
-    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 && nothing_left kept
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh01 && nothing_left kept &&
+        why="docker starts the kept copy" && ! lab exec mosh03 docker start ledger.example-ledger >/dev/null 2>&1 && lives_on ledger.example mosh01
 }
 # two volumes, one key: each must come to its own place
 sums_of() { # HOST
@@ -58,8 +59,13 @@ test_each_of_two_volumes_arrives_whole() {
     why="other files on mosh01 again"
     [ "$(sums_of mosh01)" = "$before" ] && lives_on example.org mosh01
 }
-# before the reboots below: nothing mounts it at boot (README.md)
-test_a_volume_on_shared_storage_is_mounted_elsewhere() {
+wharf_is_mounted_on() { # HOST: there and nowhere else
+    local host mounted=''
+    for host in $(compute_hosts); do ! lab exec "$host" mountpoint -q /srv/wharf.example || mounted+="$host "; done
+    why="mounted on ${mounted:-no host }(wanted: $1)"
+    [ "$mounted" = "$1 " ]
+}
+test_a_volume_on_shared_storage_is_mounted_elsewhere_and_at_boot() {
     append wharf.example 41 || { why="cannot write"; return 1; }
     visitors get wharf.example --rate 20
     act migrate wharf.example --to mosh02
@@ -67,9 +73,21 @@ test_a_volume_on_shared_storage_is_mounted_elsewhere() {
     visitors_leave get
     why=$said
     [ $result = 0 ] && none_failed get && none_lost wharf.example get && lives_on wharf.example mosh02 && nothing_left kept &&
-        why="mounted on mosh01 still, or not on mosh02" && ! lab exec mosh01 mountpoint -q /srv/wharf.example &&
-        lab exec mosh02 mountpoint -q /srv/wharf.example && act migrate wharf.example --to mosh01 && lives_on wharf.example mosh01 &&
-        book wharf.example | grep -qx 41
+        wharf_is_mounted_on mosh02 || return 1
+    lab reboot mosh02 >/dev/null 2>&1
+    wait_for 60 "it answers after a boot" answers wharf.example && wait_for 30 "mosh02 up" all_up && wharf_is_mounted_on mosh02 &&
+        lives_on wharf.example mosh02 && none_lost wharf.example get && book wharf.example | grep -qx 41
+}
+# as after a boot on which the storage did not come: podman is kept from starting it on the empty directory, start mounts it
+test_without_its_storage_it_does_not_start() {
+    local host
+    host=$(running_on wharf.example)
+    lab exec "$host" podman stop -t 1 wharf.example-ledger >/dev/null 2>&1
+    lab exec "$host" umount /srv/wharf.example || { why="cannot unmount it on $host"; return 1; }
+    why="podman started it without its storage"
+    ! lab exec "$host" podman start wharf.example-ledger >/dev/null 2>&1 && why="something is written there" &&
+        [ -z "$(lab exec "$host" ls /srv/wharf.example)" ] && act start wharf.example && wharf_is_mounted_on "$host" &&
+        lives_on wharf.example "$host" && book wharf.example | grep -qx 41
 }
 test_a_cancel_in_the_middle_of_the_copy_goes_back() {
     local number
@@ -111,7 +129,12 @@ test_the_old_copy_does_not_start_at_boot_nor_by_hand() {
     lives_on ledger.example mosh02 || return 1
     lab reboot mosh01 >/dev/null 2>&1
     wait_for 60 "its other sites run" eval 'curl -s -H "Host: kleingarten.example" "http://$LAB_GATE/" | grep -q Welcome' &&
-        wait_for 30 "mosh01 up" all_up && lives_on ledger.example mosh02
+        wait_for 30 "mosh01 up" all_up && lives_on ledger.example mosh02 && wharf_is_mounted_on "$(running_on wharf.example)"
+}
+test_shared_storage_comes_back() {
+    [ "$(running_on wharf.example)" = mosh02 ] || { skip="it is on $(running_on wharf.example) already"; return; }
+    act migrate wharf.example --to mosh01 && wharf_is_mounted_on mosh01 && lives_on wharf.example mosh01 &&
+        book wharf.example | grep -qx 41
 }
 test_undo_brings_it_back_with_the_writes_since() {
     append ledger.example 987654321 || { why="could not write"; return 1; }

@@ -78,7 +78,7 @@ elif [ "$ENGINE" = proxy ]; then
     echo "$notice" >"$E/nginx/notice.html"
 fi
 
-# storage the hosts share, mounted where a site lives that needs it, never by itself
+# storage the hosts share; where the site lives that needs it, setup mounts it, then and at each boot
 if [ -n "${SHARED:-}" ]; then
     mkdir -p "$R/srv/wharf.example"
     echo '/mnt/shared/wharf.example /srv/wharf.example none bind,noauto 0 0' >"$E/fstab"
