@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "host/containers/inspect.h"
 #include "host/definition/parts.h"
+#include "host/site/bolt.h"
 
 #define SHORT_ID 12 /* digits of its own ID that an engine gives a container as a name in its networks */
 
@@ -202,7 +203,7 @@ static void put_networks(struct source *source)
         json_put_text(source->entry, "network", "none");
     json_object_foreach (
         json_object_get(json_object_get(source->description, "NetworkSettings"), "Networks"), name, network) {
-        if (strcmp(name, "none") == 0 || strcmp(name, "host") == 0)
+        if (strcmp(name, "none") == 0 || strcmp(name, "host") == 0 || bolt_is(name))
             continue;
         bool is_own = is_engines_own(source->kind, name);
         own_count += is_own;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/name.h"
 #include "host/containers/runtime.h"
+#include "host/site/bolt.h"
 
 #define CHANGE_LIMIT_US (20 * USEC_PER_SEC)
 #define MOST_CONTAINERS 256
@@ -22,7 +23,8 @@
 
 static bool can_be_taken(const char *network)
 {
-    return name_is_valid_container(network) && strcmp(network, "host") != 0 && strcmp(network, "none") != 0;
+    return name_is_valid_container(network) && strcmp(network, "host") != 0 && strcmp(network, "none") != 0 &&
+           !bolt_is(network);
 }
 
 static const json_t *networks_of(const json_t *description)

@@ -1,6 +1,6 @@
-/* Networks of docker's containers, taken away while a site is contained: docker starts a container whatever we say, and
- * gives it a new interface that no drop is on; one without networks gets none. podman refuses to start it
- * (host/site/guard.h). Any thread. */
+/* Networks of docker's containers, taken away while a site is contained: what runs cannot be bolted (host/site/bolt.h),
+ * so docker would start it again, with a new interface that no drop is on; one without networks gets none. podman
+ * refuses to start it (host/site/guard.h). Any thread. */
 #ifndef HOST_ISOLATE_NETWORKS_H
 #define HOST_ISOLATE_NETWORKS_H
 

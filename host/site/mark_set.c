@@ -18,7 +18,7 @@
 #include "host/verbs.h"
 
 /* What is known of the containers goes from one mark of a site to the next. */
-static const char *const carried[] = {"containers", "policies"};
+static const char *const carried[] = {"containers", "policies", "bolts"};
 
 static void carry(json_t *to, const json_t *from)
 {

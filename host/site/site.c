@@ -377,6 +377,14 @@ static enum err read_args(struct work *work, const json_t *args, struct err_info
 
 typedef enum err site_procedure(struct work *work, struct err_info *info);
 
+/* What has ended now does not start by hand either. It is down whatever becomes of this, and its mark stands. */
+static void cover_stopped(const struct work *work)
+{
+    struct err_info why;
+    if (mark_cover(work->site, work->containers, &why) != ERR_OK)
+        log_warning("%s is stopped, but: %s", work->site, why.message);
+}
+
 static enum err run_procedure(struct work *work, site_procedure *procedure, struct err_info *info)
 {
     bool stops_only = procedure == stop_members;
@@ -397,6 +405,8 @@ static enum err run_procedure(struct work *work, site_procedure *procedure, stru
         return result;
     result = procedure(work, info);
     struct err_info ignored;
+    if (stops_only)
+        cover_stopped(work);
     if (write_record(work, result == ERR_OK ? "done" : "failed", &ignored) != ERR_OK)
         log_warning("the outcome of %s on %s was not written down: %s", work->verb, work->site, ignored.message);
     return result == ERR_OK ? ERR_OK : tell_what_runs(work, result, info);

@@ -11,7 +11,8 @@
 
 /* STATE/ID: "state|exit code|pid"; STATE/ID.more: further JSON members; STATE/ID.health: what its check says;
  * STATE/ID.stop: what happens at a stop (a number: the exit code; "stuck": it is refused); STATE/ID.start: why it does
- * not start. STATE/down: the engine fails with this. STATE/hang: it does not answer. */
+ * not start. STATE/network: why no network can be changed. STATE/down: the engine fails with this. STATE/hang: it does
+ * not answer. */
 static const char fake_engine_script[] =
     "#!/bin/sh\n"
     "name=${0##*/}; root=${0%/usr/bin/*}; state=$root/state-$name\n"
@@ -38,6 +39,7 @@ static const char fake_engine_script[] =
     "stop) how=$(cat $state/$last.stop 2>/dev/null || echo 0)\n"
     "  [ $how = stuck ] && { echo \"Error: it cannot be stopped\" >&2; exit 125; }\n"
     "  echo \"exited|$how|0\" >$state/$last ;;\n"
+    "network) [ ! -e $state/network ] || { cat $state/network >&2; exit 1; } ;;\n"
     "start) [ -e $state/$last.start ] && { echo 'first line' >&2; cat $state/$last.start >&2; exit 125; }\n"
     "  echo 'running|0|4242' >$state/$last ;;\n"
     "esac\n";

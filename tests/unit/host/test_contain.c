@@ -287,16 +287,22 @@ static void what_we_froze_runs_again_unless_it_is_to_stay_frozen(void **state)
     }
 }
 
+#define BOLT "dogwatch-refuses-the-start-of.a.org"
+#define BOLTED "\"NetworkSettings\":{\"Networks\":{\"" BOLT "\":{}}}"
+
 static void docker_loses_its_networks_and_gets_them_back_as_they_were(void **state)
 {
     (void)state;
     assert_int_equal(ask(verb_site_contain, ARGS("")), ERR_OK);
-    assert_changes("docker", "update --restart=no -- aa, network disconnect -- shop aa");
+    assert_changes("docker",
+        "update --restart=no -- aa, network connect -- " BOLT " bb, network disconnect -- shop aa"); /* bb is down */
+    fake_engine_add(&tree, "docker", APP, "app", "exited|0|0", OF_SITE "," BOLTED);
     fake_engine_add(&tree, "docker", WEB, "web", "running|0|100", ALWAYS); /* without networks now */
     assert_int_equal(ask(verb_site_contain, ARGS("")), ERR_OK);
     free(fake_engine_calls(&tree, "docker"));
     assert_int_equal(ask(verb_site_uncontain, ARGS(",\"restore\":\"none\"")), ERR_OK);
-    assert_changes("docker", "network connect --alias db --ip 10.9.0.5 -- shop aa, update --restart=always -- aa");
+    assert_changes("docker", "network connect --alias db --ip 10.9.0.5 -- shop aa, update --restart=always -- aa, "
+                             "network disconnect -- " BOLT " bb");
 }
 
 #define PODMAN(name) cmocka_unit_test_setup_teardown(name, make_podman, asking_end)

@@ -227,6 +227,100 @@ static void a_container_that_is_gone_needs_no_policy_back(void **state)
     assert_changes("docker", "update --restart=on-failure:3 -- bb");
 }
 
+#define BOLT "dogwatch-refuses-the-start-of.a.org"
+#define BOLTED "\"NetworkSettings\":{\"Networks\":{\"bridge\":{},\"" BOLT "\":{}}}"
+#define SHARES_A_NETWORK OF_SITE ",\"HostConfig\":{\"NetworkMode\":\"container:" OTHER "\"}"
+#define GONE_AT_ITS_END OF_SITE ",\"HostConfig\":{\"AutoRemove\":true}"
+#define WITHOUT_NETWORK "\"Config\":{\"NetworkDisabled\":true,\"Labels\":{\"dogwatch.site\":\"a.org\"}}"
+
+static void docker_cannot_start_what_is_marked_until_the_mark_is_gone(void **state)
+{
+    (void)state;
+    fake_engine_add(&tree, "docker", WEB, "web", "exited|0|0", ALWAYS);
+    fake_engine_add(&tree, "docker", APP, "app", "created|0|0", OF_SITE);
+    set_mark("\"mark\":\"stopped\"");
+    assert_changes(
+        "docker", "update --restart=no -- aa, network connect -- " BOLT " aa, network connect -- " BOLT " bb");
+    fake_engine_add(&tree, "docker", WEB, "web", "exited|128|0", OF_SITE "," BOLTED);
+    fake_engine_add(&tree, "docker", APP, "app", "created|128|0", OF_SITE "," BOLTED);
+    set_mark("\"mark\":\"kept\"");
+    assert_changes("docker", "");
+    set_mark("\"mark\":\"none\"");
+    assert_changes("docker",
+        "network disconnect -- " BOLT " aa, update --restart=always -- aa, network disconnect -- " BOLT " bb");
+}
+
+static void what_runs_is_bolted_once_it_is_stopped(void **state)
+{
+    (void)state;
+    set_mark("\"mark\":\"leaving\"");
+    assert_changes("docker", "update --restart=no -- aa, update --restart=no -- bb");
+    fake_engine_add(&tree, "docker", WEB, "web", "running|0|100", OF_SITE);
+    fake_engine_add(&tree, "docker", APP, "app", "running|0|200", OF_SITE);
+    assert_int_equal(ask(verb_site_stop, ARGS("")), ERR_OK);
+    assert_changes(
+        "docker", "stop -t 10 -- bb, stop -t 10 -- aa, network connect -- " BOLT " aa, network connect -- " BOLT " bb");
+}
+
+static void nothing_is_bolted_where_no_mark_stands(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(verb_site_stop, ARGS("")), ERR_OK);
+    assert_changes("docker", "stop -t 10 -- bb, stop -t 10 -- aa");
+}
+
+static void a_copy_on_trial_is_unbolted_for_its_job(void **state)
+{
+    (void)state;
+    fake_engine_add(&tree, "docker", WEB, "web", "created|0|0", ALWAYS);
+    fake_engine_add(&tree, "docker", APP, "app", "created|0|0", ALWAYS);
+    set_mark("\"mark\":\"incoming\"");
+    free(fake_engine_calls(&tree, "docker"));
+    fake_engine_add(&tree, "docker", WEB, "web", "created|0|0", OF_SITE "," BOLTED);
+    fake_engine_add(&tree, "docker", APP, "app", "created|0|0", OF_SITE "," BOLTED);
+    set_mark("\"mark\":\"incoming\",\"trial\":true");
+    assert_changes("docker", "network disconnect -- " BOLT " aa, network disconnect -- " BOLT " bb");
+    fake_engine_add(&tree, "docker", WEB, "web", "created|0|0", OF_SITE);
+    fake_engine_add(&tree, "docker", APP, "app", "created|0|0", OF_SITE);
+    assert_int_equal(ask(verb_site_start, ARGS("")), ERR_OK);
+    assert_changes("docker", "start -- aa, start -- bb");
+}
+
+static void what_a_bolt_would_harm_is_not_bolted(void **state)
+{
+    (void)state;
+    static const char *const states[] = {"paused|0|100", "restarting|1|0", "dead|0|0", "removing|0|0"};
+    static const char *const kinds[] = {SHARES_A_NETWORK, GONE_AT_ITS_END, WITHOUT_NETWORK};
+    assert_int_equal(unlink(tree_path(&tree, (char[TREE_PATH_SIZE]){0}, "/state-docker/" APP)), 0);
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        fake_engine_add(&tree, "docker", WEB, "web", states[i], OF_SITE);
+        set_mark("\"mark\":\"stopped\"");
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        fake_engine_add(&tree, "docker", WEB, "web", "exited|0|0", kinds[i]);
+        set_mark("\"mark\":\"stopped\"");
+    }
+    assert_changes("docker", "");
+}
+
+/* It was written down before, so it is also drawn where a crash came in between. */
+static void one_that_cannot_be_bolted_leaves_the_mark_as_it_is(void **state)
+{
+    (void)state;
+    fake_engine_add(&tree, "docker", WEB, "web", "exited|0|0", OF_SITE);
+    fake_engine_add(&tree, "docker", APP, "app", "running|0|100", OF_SITE);
+    fake_engine_write(&tree, "docker", "network", "it runs");
+    set_mark("\"mark\":\"stopped\"");
+    assert_changes("docker", "network connect -- " BOLT " aa");
+    fake_engine_add(&tree, "docker", WEB, "web", "exited|0|0", OF_SITE "," BOLTED);
+    assert_int_equal(ask(verb_site_mark, ARGS(",\"mark\":\"none\"")), ERR_FAILED);
+    assert_true(exists(MARK_FILE));
+    free(fake_engine_calls(&tree, "docker"));
+    assert_int_equal(unlink(tree_path(&tree, (char[TREE_PATH_SIZE]){0}, "/state-docker/network")), 0);
+    set_mark("\"mark\":\"none\"");
+    assert_changes("docker", "network disconnect -- " BOLT " aa");
+}
+
 static void what_is_started_on_trial_is_what_would_be_kept_up(void **state)
 {
     (void)state;
@@ -267,6 +361,12 @@ int main(void)
         PODMAN(what_stood_before_a_quarantine_comes_back_whole),
         DOCKER(docker_is_kept_from_starting_by_itself_until_the_mark_is_gone),
         DOCKER(a_container_that_is_gone_needs_no_policy_back),
+        DOCKER(docker_cannot_start_what_is_marked_until_the_mark_is_gone),
+        DOCKER(what_runs_is_bolted_once_it_is_stopped),
+        DOCKER(nothing_is_bolted_where_no_mark_stands),
+        DOCKER(a_copy_on_trial_is_unbolted_for_its_job),
+        DOCKER(what_a_bolt_would_harm_is_not_bolted),
+        DOCKER(one_that_cannot_be_bolted_leaves_the_mark_as_it_is),
         DOCKER(what_is_started_on_trial_is_what_would_be_kept_up),
         DOCKER(an_engine_that_does_not_answer_leaves_the_mark_and_is_named),
     };
