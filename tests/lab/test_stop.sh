@@ -32,12 +32,20 @@ test_it_does_not_start_by_hand() {
     lab exec mosh01 podman start ledger.example-ledger >/dev/null 2>&1
     is_stopped ledger.example mosh01
 }
+test_it_does_not_start_by_hand_on_docker() {
+    local said
+    said=$(lab exec mosh03 docker start tuinder.example-web 2>&1) && { why="docker started it: $said"; return 1; }
+    why="docker says: $said"
+    grep -q 'dogwatch-refuses-the-start-of.tuinder.example' <<<"$said" && why="docker restarted it" &&
+        ! lab exec mosh03 docker restart tuinder.example-web >/dev/null 2>&1 && is_stopped tuinder.example mosh03
+}
 test_a_restart_of_it_is_refused() { refused stopped restart ledger.example; }
 test_it_does_not_start_at_boot() {
     lab reboot mosh01 >/dev/null 2>&1
     lab reboot mosh03 >/dev/null 2>&1
     wait_for 60 "other sites run" answers kleingarten.example && wait_for 60 "all up" all_up && wait_for 15 "docker answers" lab exec mosh03 docker ps &&
-        is_stopped ledger.example mosh01 && is_stopped tuinder.example mosh03 && noticed ledger.example && noticed tuinder.example
+        is_stopped ledger.example mosh01 && is_stopped tuinder.example mosh03 && why="docker starts it by hand after a reboot" &&
+        ! lab exec mosh03 docker start tuinder.example-web >/dev/null 2>&1 && is_stopped tuinder.example mosh03 && noticed ledger.example && noticed tuinder.example
 }
 test_start_brings_it_back() {
     act start ledger.example && lives_on ledger.example mosh01 && why="its book is not whole" && book ledger.example | grep -qx 5 &&
@@ -45,7 +53,8 @@ test_start_brings_it_back() {
 }
 test_start_works_on_docker() {
     act start tuinder.example && lives_on tuinder.example mosh03 && why="policy: $(lab exec mosh03 docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' tuinder.example-web)" &&
-        [ "${why#policy: }" = always ] && nothing_left
+        [ "${why#policy: }" = always ] && nothing_left && why="networks: $(lab exec mosh03 docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' tuinder.example-web)" &&
+        [ "$why" = "networks: bridge " ]
 }
 test_started_it_starts_at_boot_again() {
     lab reboot mosh01 >/dev/null 2>&1
