@@ -5,6 +5,7 @@
  * subcommand the console opens. */
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actions/action.h"
@@ -29,6 +30,7 @@ struct subcommand {
 
 static int help_main(int argc, char **argv);
 static int version_main(int argc, char **argv);
+static int run_subcommand(int argc, char **argv);
 
 static const struct subcommand subcommands[] = {
     {"console", console_main, "open the console (also without any word)"},
@@ -45,7 +47,7 @@ static const struct subcommand subcommands[] = {
     {"evidence", evidence_main, "list, show, verify, fetch or remove the evidence of isolated sites"},
     {"audit", audit_main, "verify the record of who did what"},
     {"engine", engine_main, "collect and run jobs, without a terminal"},
-    {"help", help_main, "this text"},
+    {"help", help_main, "this text; with a command: what it does and takes"},
     {"--help", help_main, NULL},
     {"-h", help_main, NULL},
     {"--version", version_main, "print the version"},
@@ -60,10 +62,26 @@ static int version_main(int argc, char **argv)
     return 0;
 }
 
+/* `dogwatch help WORD…` is `dogwatch WORD… --help`. */
+static int help_about(int argc, char **argv, int word)
+{
+    static char option[] = "--help";
+    char **words = xcalloc((size_t)argc + 1, sizeof *words);
+    words[0] = argv[word];
+    for (int i = 1, at = 1; i < argc; i++)
+        if (i != word)
+            words[at++] = argv[i];
+    words[argc - 1] = option;
+    int status = run_subcommand(argc, words);
+    free(words);
+    return status;
+}
+
 static int help_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    int word = cli_find_verb(argc, argv);
+    if (word)
+        return help_about(argc, argv, word);
     puts("dogwatch – on-call console for hosts and the sites on them\n\n"
          "usage: dogwatch [--fleet DIR] [--state DIR] [COMMAND] [OPTION…]\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
@@ -73,7 +91,7 @@ static int help_main(int argc, char **argv)
     for (const struct action *action = action_first(); action; action = action_next(action))
         if (!action->is_internal)
             printf("  %-14s %s\n", action->name, action->help);
-    puts("\nEach command explains itself with --help.");
+    puts("\n`dogwatch help COMMAND` explains one of them.");
     return 0;
 }
 
@@ -106,6 +124,16 @@ static int unknown_subcommand(const char *name)
     return cli_fail(&info);
 }
 
+/* argv[0] is its name. */
+static int run_subcommand(int argc, char **argv)
+{
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+        if (strcmp(argv[0], subcommands[i].name) == 0)
+            return subcommands[i].run(argc, argv);
+    const struct action *action = action_find(argv[0]);
+    return action && !action->is_internal ? verb_main(argc, argv) : unknown_subcommand(argv[0]);
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
@@ -118,10 +146,5 @@ int main(int argc, char **argv)
     for (int i = at; i > 1; i--)
         argv[i] = argv[i - 1];
     argv[1] = name;
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        if (strcmp(name, subcommands[i].name) == 0)
-            return subcommands[i].run(argc - 1, argv + 1);
-    if (action_find(name))
-        return verb_main(argc - 1, argv + 1);
-    return unknown_subcommand(name);
+    return run_subcommand(argc - 1, argv + 1);
 }

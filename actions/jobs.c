@@ -296,6 +296,19 @@ static enum err keep_cancelled(struct jobs *jobs, int64_t job_id, const char *wh
     return err;
 }
 
+static enum err refuse_cancel(struct jobs *jobs, int64_t job_id, struct err_info *info)
+{
+    struct job_record job = {0};
+    if (store_job(jobs->config.store, job_id, &job, NULL, NULL) != ERR_OK)
+        err_set(info, ERR_NOT_FOUND, "there is no job %lld; `dogwatch jobs` lists them", (long long)job_id);
+    else if (job.state == JOB_PLANNED || job.state == JOB_RUNNING)
+        err_set(info, ERR_NOT_FOUND, "job %lld is not running any more: its end is being written", (long long)job_id);
+    else
+        err_set(info, ERR_NOT_FOUND, "job %lld is not running: it is %s", (long long)job_id, job_state_word(job.state));
+    job_record_free(&job);
+    return ERR_NOT_FOUND;
+}
+
 enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t uid, struct err_info *info)
 {
     enum err err = ERR_NOT_FOUND;
@@ -315,9 +328,7 @@ enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t u
         break;
     }
     pthread_mutex_unlock(&jobs->mutex);
-    if (err == ERR_NOT_FOUND)
-        err_set(info, err, "job %lld is not running", (long long)job_id);
-    return err;
+    return err == ERR_NOT_FOUND ? refuse_cancel(jobs, job_id, info) : err;
 }
 
 /* --- what an earlier engine left ---------------------------------------------------------------------------------- */

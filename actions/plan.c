@@ -265,8 +265,8 @@ static void room_to_text(const struct plan *plan, struct buf *out)
 
 void plan_to_text(const struct plan *plan, struct buf *out)
 {
-    buf_printf(out, "%s %s%s%s%s%s\n\n", plan->action, plan->object,
-        plan->host[0] && strcmp(plan->host, plan->object) != 0 ? (plan->to[0] ? " from " : " on ") : "",
+    buf_printf(out, "%s %s%s%s%s%s%s\n\n", plan->action, plan->object_kind == KIND_HOST ? "all sites on " : "",
+        plan->object, plan->host[0] && strcmp(plan->host, plan->object) != 0 ? (plan->to[0] ? " from " : " on ") : "",
         strcmp(plan->host, plan->object) != 0 ? plan->host : "", plan->to[0] ? " to " : "", plan->to);
     for (size_t i = 0; i < plan->steps.count; i++) {
         const struct plan_step *step = &plan->steps.items[i];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actions/subject.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sanitize.h"
@@ -294,6 +295,7 @@ enum err where_ask(const struct plan_request *request, json_t **out, struct err_
         return ERR_OK;
     json_decref(*out);
     *out = NULL;
-    return err_set(
-        info, ERR_NOT_FOUND, "no site is called \"%s\": no host has it, and it is not declared", request->object);
+    const struct site_state *site;
+    enum err err = subject_find(request, &site, info); /* it names the nearest */
+    return err ? err : err_set(info, ERR_NOT_FOUND, "no host has %s any more", request->object);
 }

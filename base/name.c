@@ -9,6 +9,7 @@
 #define DIGITS "0123456789"
 
 #define NEAREST_MAX_BYTES 128
+#define PART_MIN_BYTES 3 /* fewer letters are in too many names */
 
 static bool is_made_of(const char *name, size_t max_bytes, const char *first, const char *rest)
 {
@@ -55,6 +56,16 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
     return rows[a_length % 3][b_length];
 }
 
+/* Somebody typed only a part of it. */
+static const char *shortest_with(const char *part, const char *const *candidates, size_t count)
+{
+    const char *shortest = NULL;
+    for (size_t i = 0; i < count && strlen(part) >= PART_MIN_BYTES; i++)
+        if (candidates[i] && strstr(candidates[i], part) && (!shortest || strlen(candidates[i]) < strlen(shortest)))
+            shortest = candidates[i];
+    return shortest;
+}
+
 const char *name_nearest(const char *name, const char *const *candidates, size_t count)
 {
     size_t length = name ? strlen(name) : 0;
@@ -74,5 +85,5 @@ const char *name_nearest(const char *name, const char *const *candidates, size_t
         nearest = candidates[i];
         limit = distance;
     }
-    return nearest;
+    return nearest ? nearest : shortest_with(name, candidates, count);
 }

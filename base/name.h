@@ -14,7 +14,8 @@ bool name_is_valid(const char *name);
 bool name_is_valid_container(const char *name);
 #define CONTAINER_NAME_SIZE 129
 
-/* The candidate nearest to `name` by edit distance, or NULL where none is near enough to be worth suggesting. */
+/* The candidate nearest to `name` by edit distance; where none is near, the shortest that has all of `name` in it; NULL
+ * where nothing is worth suggesting. */
 const char *name_nearest(const char *name, const char *const *candidates, size_t count);
 
 #endif

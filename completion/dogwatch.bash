@@ -71,7 +71,8 @@ _dogwatch() {
     job) words=$(_dogwatch_names jobs job) ;;
     undo) words=$(_dogwatch_names jobs job state=done) ;;
     cancel) words=$(_dogwatch_names jobs job state=running state=planned) ;;
-    console | log | jobs | check | engine | help | --wallboard) words= ;;
+    help) words="$commands $(_dogwatch_actions)" ;;
+    console | log | jobs | check | engine | --wallboard) words= ;;
     *) words=$(_dogwatch_names sites site) ;; # an action
     esac
     if [[ $word == -* && -n $command ]]; then

@@ -88,6 +88,14 @@ static enum err read_given(struct verb *verb, const struct given *given, struct 
     return verb->object ? ERR_OK : err_set(info, ERR_INVALID, "something is missing: what to %s", verb->name);
 }
 
+static enum err check_number(const char *job, struct err_info *info)
+{
+    int64_t id;
+    return str_to_i64(job, 1, INT64_MAX, &id)
+               ? ERR_OK
+               : err_set(info, ERR_INVALID, "\"%s\" is no job number; `dogwatch jobs` lists them", job);
+}
+
 static void take_words(struct verb *verb, const struct cli *cli)
 {
     verb->object = cli->word_count ? cli->words[0] : NULL;
@@ -127,6 +135,8 @@ static int parse_and_go(struct verb *verb, const char *summary, int argc, char *
     if (result == ERR_OK && !cli.help) {
         take_words(verb, &cli);
         result = read_given(verb, &given, &info);
+        if (result == ERR_OK && !verb->action)
+            result = check_number(verb->object, &info);
         if (result == ERR_OK)
             status = go(verb);
     }

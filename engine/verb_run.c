@@ -135,7 +135,7 @@ static bool read_answer(char out[ANSWER_BYTES])
 }
 
 /* What moves or takes away is confirmed by the object's name, what only disturbs by y. */
-static enum err confirm(const struct verb *verb, const char *object, struct err_info *info)
+static enum err confirm(const struct verb *verb, const json_t *plan, struct err_info *info)
 {
     char answer[ANSWER_BYTES], wanted[ANSWER_BYTES], shown[ANSWER_BYTES];
     bool by_name = !verb->action || verb->action->risk > RISK_DISTURBING;
@@ -144,12 +144,14 @@ static enum err confirm(const struct verb *verb, const char *object, struct err_
     if (!isatty(STDIN_FILENO))
         return err_set(info, ERR_DENIED,
             "not confirmed: there is no terminal to ask; add --yes to go ahead, or --dry-run to look");
-    words_to_type(verb, object, wanted, sizeof wanted);
+    const char *object = json_get_text(plan, "object"), *kind = json_get_text(plan, "kind");
+    bool of_host = kind && strcmp(kind, object_kind_word(KIND_HOST)) == 0;
+    words_to_type(verb, object ? object : verb->object, wanted, sizeof wanted);
     sanitize(shown, sizeof shown, wanted, strlen(wanted));
     if (by_name)
         fprintf(stderr, "Type %s to go ahead: ", shown);
     else
-        fprintf(stderr, "%s %s? [y/N] ", verb->action->title, shown);
+        fprintf(stderr, "%s %s%s? [y/N] ", verb->action->title, of_host ? "all sites on " : "", shown);
     fflush(stderr);
     bool agreed = read_answer(answer) &&
                   (by_name ? strcmp(answer, wanted) == 0
@@ -238,12 +240,12 @@ enum err verb_run(struct verb *verb, int *status, struct err_info *info)
     if (result != ERR_OK)
         return result;
     json_t *plan = json_object_get(answer, "plan");
-    const char *action = json_get_text(plan, "action"), *object = json_get_text(plan, "object");
+    const char *action = json_get_text(plan, "action");
     if (!verb->action && action) /* what takes the job back */
         verb->action = action_find(action);
     show_plan(verb, plan, json_get_text(answer, "text"));
     if (!verb->dry_run) {
-        result = confirm(verb, object ? object : verb->object, info);
+        result = confirm(verb, plan, info);
         if (result == ERR_OK)
             result = run_plan(verb, json_object_get(answer, "expect"), status, info);
     }

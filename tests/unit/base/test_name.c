@@ -91,6 +91,10 @@ static void other_words_find_nothing(void **state)
     memset(endless, 'a', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
     assert_null(nearest_key(endless));
+    static const char *const sites[] = {"www.ledger.example", "ledger.example", "chorus.example"};
+    assert_string_equal(name_nearest("ledger", sites, 3), "ledger.example"); /* a part of it was typed */
+    assert_string_equal(name_nearest("legder.example", sites, 3), "ledger.example");
+    assert_null(name_nearest("le", sites, 3));
     const char *const hostile[] = {endless, NULL, "", "user"};
     assert_string_equal(name_nearest("usre", hostile, 4), "user");
 }

@@ -322,6 +322,8 @@ static void misuse_is_told_before_the_engine_is_asked(void **state)
     assert_int_equal(RUN(f, "restart"), 2);
     assert_int_equal(RUN(f, "restart", "shop", "--host", "alpha"), 2);
     assert_int_equal(RUN(f, "restart", "shop", "--to", "beta"), 2);
+    assert_int_equal(RUN(f, "undo", "shop", "--yes"), 2);
+    assert_non_null(strstr(errors, "\"shop\" is no job number"));
     assert_int_equal(RUN(f, "site", "whre", "shop"), 2);
     assert_non_null(strstr(errors, "did you mean"));
     assert_asked(f, "");
