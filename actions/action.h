@@ -37,8 +37,9 @@ struct action_option {
     const char *name;       /* "limit": --limit on the command line */
     const char *value_name; /* "RATE"; NULL: it is given or not */
     const char *help;
-    unsigned takes; /* of enum action_takes: the actions that take it */
-    bool is_place;  /* a host: on the console chosen from a list */
+    const char *without; /* what holds where it is not given: "no limit"; NULL where there is no value */
+    unsigned takes;      /* of enum action_takes: the actions that take it */
+    bool is_place;       /* a host: on the console chosen from a list */
     /* "" takes it back; where there is no value anything else sets it. ERR_INVALID says what would do. */
     enum err (*set)(struct plan_options *options, const char *text, struct err_info *info);
     /* As it would be given now; "" where it is not. Returns nothing that `set` refuses. */

@@ -202,12 +202,16 @@ static void get_through_console(const struct plan_options *options, char out[ACT
 }
 
 static const struct action_option rows[] = {
-    {"to", "HOST", "where to; without it the best host, and the plan says why", TAKES_TARGET, true, set_to, get_to},
-    {"limit", "RATE", "copy no faster than that a second: 500K, 10M", TAKES_TARGET, false, set_limit, get_limit},
-    {"keep", "TIME", "how long the old copy is kept: 12h, 3d; without it 3d", TAKES_TARGET, false, set_keep, get_keep},
-    {"through-console", NULL, "copy by way of this machine, also where the hosts may reach one another", TAKES_TARGET,
-        false, set_through_console, get_through_console},
-    {"on", "HOST", "which copy, where more than one host has the site", TAKES_COPY, true, set_to, get_to},
+    {"to", "HOST", "where to; without it the best host, and the plan says why", "the best", TAKES_TARGET, true, set_to,
+        get_to},
+    {"limit", "RATE", "copy no faster than that a second: 500K, 10M", "no limit", TAKES_TARGET, false, set_limit,
+        get_limit},
+    {"keep", "TIME", "how long the old copy is kept: 12h, 3d; without it 3d", "3d", TAKES_TARGET, false, set_keep,
+        get_keep},
+    {"through-console", NULL, "copy by way of this machine, also where the hosts may reach one another", NULL,
+        TAKES_TARGET, false, set_through_console, get_through_console},
+    {"on", "HOST", "which copy, where more than one host has the site", "the only one", TAKES_COPY, true, set_to,
+        get_to},
 };
 
 const struct action_option *action_option_next(unsigned takes, const struct action_option *row)

@@ -237,9 +237,9 @@ static void draw_foot(struct dialog *dialog, struct area foot)
 /* Which part of the body is seen, at the right of the frame's top line. */
 static void draw_position(const struct dialog *dialog, struct area outer)
 {
-    char position[TEXT_POSITION_SIZE], words[TEXT_POSITION_SIZE + 2];
+    char position[TEXT_POSITION_SIZE], words[TEXT_POSITION_SIZE + 16];
     text_position(dialog->body, position);
-    str_format(words, sizeof words, " %s ", position);
+    str_format(words, sizeof words, " %s PgUp PgDn ", position);
     int columns = text_columns(words), x = outer.width - 2 - columns;
     if (x > text_columns(dialog->title) + 4)
         area_text(outer, x, 0, dialog->style, words);

@@ -14,7 +14,7 @@
 enum { WIDEST = 78, SIDES = 4 /* frame and a blank on each side */, HELP_ROWS = 2, HELP_LINES = 10, LABEL_MOST = 24 };
 
 struct field {
-    char *label, *help;
+    char *label, *help, *empty;
     struct input *input; /* NULL: a switch */
     bool on;
 };
@@ -40,6 +40,7 @@ void form_free(struct form *form)
     vec_each (&form->fields, struct field, field) {
         free(field->label);
         free(field->help);
+        free(field->empty);
         input_free(field->input);
     }
     vec_free(&form->fields);
@@ -48,9 +49,10 @@ void form_free(struct form *form)
     free(form);
 }
 
-void form_add_text(struct form *form, const char *label, const char *help, const char *value)
+void form_add_text(struct form *form, const char *label, const char *help, const char *empty, const char *value)
 {
-    struct field field = {.label = xstrdup(label), .help = xstrdup(help), .input = input_new("", NULL)};
+    struct field field = {
+        .label = xstrdup(label), .help = xstrdup(help), .empty = xstrdup(empty), .input = input_new("", NULL)};
     input_set(field.input, value);
     vec_push(&form->fields, field);
 }
@@ -134,12 +136,17 @@ static void draw_field(const struct form *form, size_t index, struct area row)
     int label = label_columns(form) < row.width / 2 ? label_columns(form) : row.width / 2;
     struct area place = area_sub(row, label + 2, 0, row.width - label - 2, 1);
     area_fit(row, 0, 0, label, CELLS_LEFT, chosen ? ROLE_TITLE : ROLE_NORMAL, field->label);
-    if (!field->input)
+    if (!field->input) {
         draw_switch(field, chosen, place);
-    else if (chosen)
+        return;
+    }
+    const char *value = input_text(field->input);
+    if (chosen)
         input_draw(field->input, place);
     else
-        area_fit(place, 0, 0, place.width, CELLS_LEFT, ROLE_NORMAL, input_text(field->input));
+        area_fit(place, 0, 0, place.width, CELLS_LEFT, ROLE_NORMAL, value);
+    if (!value[0])
+        area_textf(place, 1, 0, ROLE_DIM, "(%s)", field->empty);
 }
 
 /* As many rows as there is room for, the chosen one among them. */

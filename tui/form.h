@@ -16,8 +16,8 @@ struct form *form_new(const char *title);
 void form_free(struct form *form); /* NULL allowed */
 
 /* Append a field; its index is how many there were before. `help` stands below the fields while it is the field that
- * is filled in. Everything is copied. */
-void form_add_text(struct form *form, const char *label, const char *help, const char *value);
+ * is filled in, `empty` in it while nothing is. Everything is copied. */
+void form_add_text(struct form *form, const char *label, const char *help, const char *empty, const char *value);
 void form_add_switch(struct form *form, const char *label, const char *help, bool on);
 
 /* Up, Down, Tab and S-Tab go from field to field, Space turns a switch, the rest edits the line. Enter takes all

@@ -29,14 +29,14 @@ struct option_form *option_form_new(
     struct option_form *form = xcalloc(1, sizeof *form);
     form->form = form_new(title);
     form->takes = takes;
-    form_add_text(form->form, "reason", "why: it is kept with the job and in the audit log", reason);
+    form_add_text(form->form, "reason", "why: it is kept with the job and in the audit log", "none", reason);
     for (const struct action_option *row = next_field(takes, NULL); row; row = next_field(takes, row)) {
         char value[ACTION_OPTION_SIZE], label[LABEL_SIZE];
         row->get(options, value);
         str_format(label, sizeof label, "%s%s%s", row->name, row->value_name ? " " : "",
             row->value_name ? row->value_name : "");
         if (row->value_name)
-            form_add_text(form->form, label, row->help, value);
+            form_add_text(form->form, label, row->help, row->without, value);
         else
             form_add_switch(form->form, label, row->help, value[0]);
     }

@@ -29,8 +29,10 @@ static unsigned style_of(const json_t *plan, const char *line, size_t number)
     const char *loses = json_get_text(plan, "loses"), *words = line + strspn(line, " ");
     if (number == 0)
         return ROLE_TITLE;
-    if ((loses && strcmp(loses, line) == 0) || is_warning(plan, line))
+    if (is_warning(plan, line))
         return ROLE_WARNING;
+    if (loses && strcmp(loses, line) == 0) /* also where it says that nothing is */
+        return ROLE_NORMAL | STYLE_BOLD;
     if (str_starts(words, "undo: ") || str_starts(words, "runs: "))
         return ROLE_DIM;
     if (line[0] != ' ' && str_ends(line, ":"))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "tui/input.h"
@@ -12,7 +13,7 @@
 #include "tui/text.h"
 #include "views/freshness.h"
 
-enum { DETAIL_LINES = 100, DETAIL_LEAST = 3, NAME_COLUMNS = 20, FOOT_ROWS = 2 };
+enum { DETAIL_LINES = 100, DETAIL_LEAST = 3, NAME_COLUMNS = 20, FOOT_ROWS = 2, REASONS_BYTES = 4096 };
 
 struct target {
     char host[NAME_SIZE];
@@ -153,10 +154,12 @@ static void draw_row(const struct targets *targets, size_t index, struct area ro
     area_fill(row, style | flag);
     area_text(row, 0, 0, concern_style(concern) | flag, target->fits ? concern_symbol(concern) : "–");
     area_fit(row, 2, 0, name, CELLS_LEFT, style | flag, target->host);
-    area_fit(row, name + 3, 0, row.width - name - 3, CELLS_LEFT, style | flag,
-        target->reasons.count ? target->reasons.items[0]
-        : target->fits        ? "fits"
-                              : "cannot take it");
+    struct buf words = BUF(REASONS_BYTES);
+    buf_puts(&words, target->fits ? "fits" : "cannot");
+    vec_each (&target->reasons, char *const, reason)
+        buf_printf(&words, "%s%s", reason == target->reasons.items ? ": " : "; ", *reason);
+    area_fit(row, name + 3, 0, row.width - name - 3, CELLS_LEFT, style | flag, buf_text(&words));
+    buf_free(&words);
 }
 
 static void draw_list(const struct targets *targets, struct area area)

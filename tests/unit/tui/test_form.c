@@ -7,8 +7,8 @@
 static struct form *example(void)
 {
     struct form *form = form_new("Migrate example.org");
-    form_add_text(form, "reason", "why: it is kept with the job", "");
-    form_add_text(form, "limit RATE", "copy no faster than that a second: 500K, 10M", "10M");
+    form_add_text(form, "reason", "why: it is kept with the job", "none", "");
+    form_add_text(form, "limit RATE", "copy no faster than that a second: 500K, 10M", "no limit", "10M");
     form_add_switch(form, "through-console", "copy by way of this machine", false);
     return form;
 }
