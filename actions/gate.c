@@ -20,7 +20,8 @@
 #define BODY_CEILING ((size_t)256 << 10)
 #define SEEN_SIZE 512
 
-#define ENDED_ROUNDS 5 /* so often a container is seen ended that nothing starts again */
+#define ENDED_ROUNDS 5       /* so often a container is seen ended that nothing starts again */
+#define STAYS_ENDED_MS 10000 /* an engine that starts one again does so sooner, unless it has died many times */
 
 enum verdict { VERDICT_GOOD, VERDICT_WAIT, VERDICT_BAD };
 
@@ -31,6 +32,7 @@ struct seen {
     char container[CONTAINER_NAME_SIZE]; /* the first that is not good; "" where it is the site as a whole */
     bool ended;                          /* a container has ended, and nothing but us would start it again */
     int64_t started_sum;                 /* of all start times: another one is another life */
+    int64_t ended_sum;                   /* of the end times of those that have ended; 0: none has */
 };
 
 static void see(struct seen *seen, enum verdict verdict, const char *container, const char *format, ...)
@@ -87,6 +89,7 @@ static void look_at_ended(const json_t *now, const char *name, const char *state
     see(seen, VERDICT_WAIT, name, "%s %s%s with exit code %lld%s", name, strcmp(state, "dead") == 0 ? "died" : state,
         after, (long long)exit_code, out_of_memory ? " (out of memory)" : "");
     seen->ended = seen->ended || !comes_back(now, exit_code);
+    seen->ended_sum += finished_us;
 }
 
 static void look_at_state(const json_t *now, const char *name, int64_t before_us, struct seen *seen)
@@ -191,8 +194,10 @@ static const json_t *planned_containers(const struct step_context *context, cons
 struct watch {
     int64_t until_us;
     int64_t every_us;
-    int good, ended;     /* rounds in a row */
-    int64_t started_sum; /* of the last good round */
+    int good, ended;                   /* rounds in a row */
+    int64_t started_sum;               /* of the last good round */
+    int64_t stays_ended_us;            /* how long one may stay ended that an engine is to start again */
+    int64_t ended_sum, ended_since_us; /* of the rounds in which the same have ended */
 };
 
 /* Who runs is asked in the first and in the last of the rounds that follow one another closely: the answer takes longer
@@ -255,6 +260,18 @@ static enum err shut(
     return ERR_FAILED;
 }
 
+/* One has ended and nobody starts it again, whatever its restart policy says (a person, or a kill, has the last word).
+ */
+static bool stays_ended(struct watch *watch, const struct seen *seen)
+{
+    int64_t now_us = clock_mono_us();
+    if (!seen->ended_sum || seen->ended_sum != watch->ended_sum) {
+        watch->ended_sum = seen->ended_sum;
+        watch->ended_since_us = now_us;
+    }
+    return seen->ended_sum && now_us - watch->ended_since_us >= watch->stays_ended_us;
+}
+
 /* Whether the gate opens (good enough), stays shut (VERDICT_BAD) or is looked at again. */
 static enum verdict judge(struct watch *watch, const struct seen *seen)
 {
@@ -266,7 +283,8 @@ static enum verdict judge(struct watch *watch, const struct seen *seen)
     if (watch->good >= GATE_ROUNDS)
         return VERDICT_GOOD;
     bool over = clock_mono_us() > watch->until_us && (watch->good <= 1 || !same_life);
-    return seen->verdict == VERDICT_BAD || watch->ended >= ENDED_ROUNDS || over ? VERDICT_BAD : VERDICT_WAIT;
+    bool ended = watch->ended >= ENDED_ROUNDS || stays_ended(watch, seen);
+    return seen->verdict == VERDICT_BAD || ended || over ? VERDICT_BAD : VERDICT_WAIT;
 }
 
 static enum err gate_run(
@@ -276,7 +294,8 @@ static enum err gate_run(
     json_get_i64(step->parameters, "deadline_ms", &deadline_ms);
     json_get_i64(step->parameters, "every_ms", &every_ms);
     struct watch watch = {.until_us = clock_mono_us() + step_patience(context, deadline_ms * USEC_PER_MSEC),
-        .every_us = every_ms * USEC_PER_MSEC};
+        .every_us = every_ms * USEC_PER_MSEC,
+        .stays_ended_us = step_patience(context, STAYS_ENDED_MS * USEC_PER_MSEC)};
     enum verdict verdict = VERDICT_WAIT;
     while (verdict == VERDICT_WAIT) {
         struct seen seen;

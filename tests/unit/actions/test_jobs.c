@@ -74,6 +74,19 @@ static void a_container_that_dies_shuts_the_gate_long_before_its_deadline(void *
     bench_free(bench);
 }
 
+static void a_container_that_no_restart_policy_brings_back_does_not_hold_the_gate_for_its_minute(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    str_copy(bench->host->boxes[0].policy, sizeof bench->host->boxes[0].policy, "always");
+    bench->host->after_restart = DIES;
+    run_to_end(bench);
+    bench_expect(bench, JOB_FAILED, "example.org-web exited 3.0 s after its start with exit code 1");
+    assert_true(bench_heard(bench, "site.status") < 30); /* of 60 in a minute */
+    bench_expect_free(bench);
+    bench_free(bench);
+}
+
 static void a_left_over_container_does_not_pass_the_gate(void **state)
 {
     (void)state;
@@ -321,6 +334,7 @@ int main(void)
         cmocka_unit_test(evidence_is_kept_before_anything_changes),
         cmocka_unit_test(the_gate_says_which_answer_was_wrong),
         cmocka_unit_test(a_container_that_dies_shuts_the_gate_long_before_its_deadline),
+        cmocka_unit_test(a_container_that_no_restart_policy_brings_back_does_not_hold_the_gate_for_its_minute),
         cmocka_unit_test(a_left_over_container_does_not_pass_the_gate),
         cmocka_unit_test(a_container_that_was_never_restarted_does_not_pass_the_gate),
         cmocka_unit_test(a_container_that_dies_and_comes_back_between_two_looks_does_not_pass_the_gate),
