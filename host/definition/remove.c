@@ -1,6 +1,7 @@
 /* site.remove: a copy of a site that is not active goes, its containers first, then what nobody else uses. A copy that
  * could start, or runs, is never touched. Asked again it goes on where it was. In a thread of its own (host/verbs.c).
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,13 @@
 #include "host/site/mark.h"
 #include "host/site/record.h"
 #include "host/site/site.h"
+#include "host/storage/fstab.h"
+#include "host/storage/mounts.h"
 #include "host/verbs.h"
 
 #define REMOVE_LIMIT_US (120 * USEC_PER_SEC)
+
+static const char storage_stays[] = "storage is mounted there, or may be by /etc/fstab: it is not emptied";
 
 struct removal {
     const char *site;
@@ -125,6 +130,28 @@ static enum err note_volumes(const struct removal *removal, struct err_info *inf
     return result;
 }
 
+/* Storage that may be in use on another host is emptied by nobody, wherever it is mounted just now or may be. */
+static bool holds_storage(const char *path)
+{
+    char full[HOST_PATH_SIZE], real[PATH_MAX];
+    if (mounts_has_below(path) || fstab_has_below(path))
+        return true;
+    return realpath(host_path(full, sizeof full, path), real) && (mounts_has_below(real) || fstab_has_below(real));
+}
+
+/* Of a named volume also the directory above. */
+static bool volume_holds_storage(const json_t *description)
+{
+    char above[HOST_PATH_SIZE];
+    const char *path = json_get_text(description, "Mountpoint");
+    if (!path || !str_copy(above, sizeof above, path))
+        return false;
+    char *slash = strrchr(above, '/');
+    if (slash && slash != above && strcmp(slash, "/_data") == 0)
+        *slash = '\0';
+    return holds_storage(above);
+}
+
 /* "podman/NAME" */
 static enum err remove_volume(struct removal *removal, const char *note, struct err_info *info)
 {
@@ -146,6 +173,8 @@ static enum err remove_volume(struct removal *removal, const char *note, struct 
     enum err result = ERR_OK;
     if (description && label && strcmp(label, removal->site) != 0)
         leave(removal, name, "it says it is of another site");
+    else if (description && volume_holds_storage(description))
+        leave(removal, name, storage_stays);
     else if (description && (result = runtime_command(kind, words, REMOVE_LIMIT_US, NULL, info)) == ERR_OK)
         json_array_append_new(removal->removed_volumes, json_string(name));
     json_decref(description);
@@ -158,6 +187,10 @@ static enum err remove_directory(struct removal *removal, const char *path, stru
     if (is_foreign(removal, NULL, NULL, path)) {
         removal->directory_stays = true;
         leave(removal, path, "a container of another site uses it");
+        return ERR_OK;
+    }
+    if (holds_storage(path)) {
+        leave(removal, path, storage_stays);
         return ERR_OK;
     }
     enum err result = bind_remove(path, info);

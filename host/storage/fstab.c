@@ -12,6 +12,7 @@
 #include "base/sanitize.h"
 #include "host/run.h"
 #include "host/site/record.h"
+#include "host/storage/mounts.h"
 
 #define FSTAB "/etc/fstab"
 #define FILE_CEILING (4u * 1024 * 1024)
@@ -167,10 +168,20 @@ static enum err read_file(struct buf *text, struct err_info *info)
     return buf_read_file(text, host_path(path, sizeof path, FSTAB), info);
 }
 
-static bool is_at_or_above(const char *point, const char *path)
+bool fstab_has_below(const char *path)
 {
-    size_t length = strlen(point);
-    return strncmp(point, path, length) == 0 && (path[length] == '/' || path[length] == '\0');
+    struct buf text;
+    struct span line;
+    struct row row = {0};
+    bool found = false;
+    read_file(&text, NULL);
+    const char *at = buf_text(&text), *end = at + text.length;
+    while (!found && next_line(&at, end, &line)) {
+        read_row(line.begin, line.end, &row);
+        found = row.point[0] && mounts_is_at_or_below(row.point, path);
+    }
+    buf_free(&text);
+    return found;
 }
 
 /* Of several rows for one mount point the first one counts. */
@@ -185,7 +196,7 @@ static enum fstab_when find(const char *path, bool also_above, char point[HOST_P
     const char *at = buf_text(&text), *end = at + text.length;
     while (next_line(&at, end, &line)) {
         read_row(line.begin, line.end, &row);
-        bool fits = also_above ? is_at_or_above(row.point, path) : strcmp(row.point, path) == 0;
+        bool fits = also_above ? mounts_is_at_or_below(path, row.point) : strcmp(row.point, path) == 0;
         if (!row.point[0] || strcmp(row.point, "/") == 0 || !fits || strlen(row.point) <= strlen(point))
             continue;
         str_copy(point, HOST_PATH_SIZE, row.point);

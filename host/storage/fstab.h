@@ -25,6 +25,9 @@ enum fstab_when fstab_when(const char *path);
  * empty, where there is none. */
 enum fstab_when fstab_find_above(const char *path, char point[HOST_PATH_SIZE]);
 
+/* A row has a mount point at `path` or below it. */
+bool fstab_has_below(const char *path);
+
 /* The text with `path` mounted at boot (the row that `mount PATH` takes, and rows that remount it), or in no row for
  * it. The same text where nothing is to be changed. Pure. ERR_FULL where `out` has no room. */
 enum err fstab_rewrite(const struct buf *text, const char *path, bool at_boot, struct buf *out);

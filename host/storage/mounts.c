@@ -16,17 +16,45 @@
 #define ERRORS_CEILING 8192u
 #define LINE_SIZE 8192
 
-bool mounts_has(const char *path)
+bool mounts_is_at_or_below(const char *path, const char *above)
+{
+    size_t length = strlen(above);
+    return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+typedef bool mount_test(const struct mntent *entry, const char *path);
+
+static bool is_there(const struct mntent *entry, const char *path)
+{
+    return strcmp(entry->mnt_dir, path) == 0 && strcmp(entry->mnt_type, "autofs") != 0;
+}
+
+static bool is_in_it(const struct mntent *entry, const char *path)
+{
+    return mounts_is_at_or_below(entry->mnt_dir, path);
+}
+
+static bool any(mount_test *test, const char *path)
 {
     char file[HOST_PATH_SIZE], text[LINE_SIZE];
     struct mntent entry;
-    bool has = false;
+    bool found = false;
     FILE *mounts = setmntent(host_path(file, sizeof file, "/proc/self/mounts"), "re");
-    while (mounts && !has && getmntent_r(mounts, &entry, text, sizeof text))
-        has = strcmp(entry.mnt_dir, path) == 0 && strcmp(entry.mnt_type, "autofs") != 0;
+    while (mounts && !found && getmntent_r(mounts, &entry, text, sizeof text))
+        found = test(&entry, path);
     if (mounts)
         endmntent(mounts);
-    return has;
+    return found;
+}
+
+bool mounts_has(const char *path)
+{
+    return any(is_there, path);
+}
+
+bool mounts_has_below(const char *path)
+{
+    return any(is_in_it, path);
 }
 
 static enum err run_mounter(const char *name, const char *path, struct err_info *info)

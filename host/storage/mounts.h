@@ -7,9 +7,14 @@
 
 #include "base/err.h"
 
+/* Whether `path` is `above` or lies in it. Pure. */
+bool mounts_is_at_or_below(const char *path, const char *above);
+
 /* A file system is mounted at exactly this path. A trigger of systemd's (autofs), which mounts when somebody looks, is
  * none. */
 bool mounts_has(const char *path);
+/* The same, or below it. A trigger counts: who empties the directory would empty what it mounts. */
+bool mounts_has_below(const char *path);
 
 /* Mount by /etc/fstab; unmount the topmost of what is mounted there. Both look afterwards. ERR_FAILED with the words of
  * the program, ERR_TIMEOUT, ERR_MISSING. */

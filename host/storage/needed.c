@@ -163,17 +163,11 @@ static json_t *read_mounts(const char *bundle)
     return mounts ? mounts : json_array();
 }
 
-static bool is_at_or_below(const char *path, const char *point)
-{
-    size_t length = strlen(point);
-    return strncmp(path, point, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
 static bool uses(const json_t *mounts, const char *point)
 {
     for (size_t i = 0; i < json_array_size(mounts); i++) {
         const char *source = json_get_text(json_array_get(mounts, i), "source");
-        if (source && is_at_or_below(source, point))
+        if (source && mounts_is_at_or_below(source, point))
             return true;
     }
     return false;

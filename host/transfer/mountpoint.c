@@ -25,12 +25,6 @@
 /* --- who holds it ---------------------------------------------------------------------------------------------------
  */
 
-static bool is_below(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-    return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
-}
-
 static bool runs(const json_t *container)
 {
     static const char *const states[] = {"running", "paused", "restarting", "stopping", "unknown"};
@@ -53,7 +47,7 @@ static enum err check_containers(const char *path, struct err_info *info)
         const json_t *container = json_array_get(containers, i), *mounts = json_object_get(container, "mounts");
         for (size_t j = 0; runs(container) && j < json_array_size(mounts) && result == ERR_OK; j++) {
             const char *source = json_get_text(json_array_get(mounts, j), "source");
-            if (source && is_below(source, path))
+            if (source && mounts_is_at_or_below(source, path))
                 result = err_set(info, ERR_BUSY, "%s is in use by the container %s, which runs: stop it first", path,
                     json_get_text(container, "name"));
         }
@@ -68,7 +62,7 @@ static bool link_leads(const char *link, const char *path)
     char target[HOST_PATH_SIZE];
     ssize_t length = readlink(link, target, sizeof target - 1);
     target[length > 0 ? length : 0] = '\0';
-    return length > 0 && is_below(target, path);
+    return length > 0 && mounts_is_at_or_below(target, path);
 }
 
 static bool process_holds(const char *pid, const char *path)
@@ -163,17 +157,32 @@ static void settle_boot(const char *path, bool at_boot, char *by_hand, size_t by
 /* --- verbs ----------------------------------------------------------------------------------------------------------
  */
 
-/* A named volume's directory, or the path that is given for a bind mount. */
+/* A named volume may be mounted at its directory or at the one above, which the engine has made for it. */
+static void settle_point(struct transfer *transfer)
+{
+    char above[HOST_PATH_SIZE];
+    str_copy(above, sizeof above, transfer->path);
+    char *slash = strrchr(above, '/');
+    if (fstab_when(transfer->path) != FSTAB_NEVER || !slash || slash == above)
+        return;
+    *slash = '\0';
+    if (fstab_when(above) != FSTAB_NEVER)
+        str_copy(transfer->path, sizeof transfer->path, above);
+}
+
+/* Where a named volume is mounted, or the path that is given for a bind mount. */
 static enum err find_place(struct transfer *transfer, struct err_info *info)
 {
     if (transfer_is_bind(transfer))
         return ERR_OK;
     enum err result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info);
-    if (result != ERR_NOT_FOUND)
-        return result;
-    result = engine_volume_make(transfer->runtime, transfer->volume, transfer->site, info);
-    return result == ERR_OK ? engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info)
-                            : result;
+    if (result == ERR_NOT_FOUND)
+        result = engine_volume_make(transfer->runtime, transfer->volume, transfer->site, info);
+    if (result == ERR_OK && !transfer->path[0])
+        result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info);
+    if (result == ERR_OK)
+        settle_point(transfer);
+    return result;
 }
 
 static enum err begin(const json_t *args, struct transfer *transfer, struct err_info *info)

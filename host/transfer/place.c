@@ -17,6 +17,8 @@
 #include "host/definition/made.h"
 #include "host/inventory.h"
 #include "host/site/record.h"
+#include "host/storage/fstab.h"
+#include "host/storage/mounts.h"
 #include "host/transfer/btrfs.h"
 #include "host/transfer/engine.h"
 
@@ -298,6 +300,19 @@ static bool is_settled(struct transfer *transfer)
     return true;
 }
 
+/* What is written below a mount point is out of sight as soon as its storage is mounted. */
+static enum err check_mounted(const char *path, struct err_info *info)
+{
+    char point[HOST_PATH_SIZE];
+    if (fstab_find_above(path, point) == FSTAB_NEVER || mounts_has(point))
+        return ERR_OK;
+    return err_set(info, ERR_DENIED,
+        "%s is a mount point in /etc/fstab where nothing is mounted now: what is copied to %s would be hidden by what "
+        "is "
+        "mounted there; mount it on the source, so that it moves as a whole, or here",
+        point, path);
+}
+
 enum err place_make_target(struct transfer *transfer, struct err_info *info)
 {
     bool labelled = false;
@@ -305,6 +320,8 @@ enum err place_make_target(struct transfer *transfer, struct err_info *info)
         return ERR_OK;
     enum err result =
         transfer_is_bind(transfer) ? make_bind_target(transfer, info) : make_named_target(transfer, &labelled, info);
+    if (result == ERR_OK)
+        result = check_mounted(transfer->path, info);
     if (result == ERR_OK)
         result = check_account(transfer, labelled || was_written(transfer), info);
     return result == ERR_OK ? remember(transfer, "targets", transfer->path, info) : result;

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "host/definition/made.h"
+
 #define POINT "/srv/a.org"
 #define BUNDLE "/run/bundle"
 #define HOOK "/usr/share/containers/oci/hooks.d/dogwatch.json"
@@ -166,6 +168,78 @@ static void what_is_mounted_on_access_loses_no_more_than_its_file_system(void **
     assert_file("/etc/fstab", ROW("noauto,x-systemd.automount"));
 }
 
+/* The engine's own directory is in it, as it was on the host where the storage was mounted before. */
+static void a_named_volume_may_be_mounted_one_directory_above(void **state)
+{
+    (void)state;
+    char row[TREE_PATH_SIZE], expected[TREE_PATH_SIZE];
+    static const char named[] = ARGS(",\"runtime\":\"podman\",\"volume\":\"data\"");
+    tree_dir(&tree, "/volumes/data");
+    assert_int_equal(ask(verb_volume_attach, named), ERR_DENIED);
+    str_format(row, sizeof row, "nas:/a %s/volumes nfs rw,noauto 0 0\n", tree.root);
+    tree_write(&tree, "/etc/fstab", row);
+    done(verb_volume_attach, named);
+    str_format(expected, sizeof expected, "mount %s/volumes\n", tree.root);
+    assert_file("/mounter", expected);
+    assert_true(said("at_boot"));
+}
+
+/* --- what must not be written or emptied ------------------------------------------------------------------------- */
+
+static void nothing_is_copied_below_a_mount_point_that_is_empty_now(void **state)
+{
+    (void)state;
+    char row[TREE_PATH_SIZE], mounted[TREE_PATH_SIZE];
+    static const char open[] = ARGS(",\"what\":\"volume\",\"runtime\":\"podman\",\"volume\":\"data\"");
+    tree_dir(&tree, "/volumes/data");
+    done(verb_site_mark, ARGS(",\"mark\":\"incoming\""));
+    str_format(row, sizeof row, "/dev/b %s/volumes ext4 rw 0 0\n", tree.root);
+    tree_write(&tree, "/etc/fstab", row);
+    assert_int_equal(ask(verb_transfer_open, open), ERR_DENIED);
+    assert_non_null(strstr(info.message, "where nothing is mounted now"));
+    str_format(mounted, sizeof mounted, "/dev/b %s/volumes ext4 rw 0 0\n", tree.root);
+    tree_write(&tree, "/proc/self/mounts", mounted);
+    done(verb_transfer_open, open);
+}
+
+static int left_full(void)
+{
+    const json_t *left = json_object_get(answer, "left");
+    int count = 0;
+    for (size_t i = 0; i < json_array_size(left); i++)
+        count += strstr(json_string_value(json_array_get(left, i)), "is not emptied") != NULL;
+    return count;
+}
+
+/* The engine would empty the storage, which is the site's own on another host by now. */
+static void a_kept_copy_goes_without_what_is_or_may_be_mounted(void **state)
+{
+    (void)state;
+    static const char *const places[][2] = {{"/etc/fstab", "nas:/a /volumes/data nfs noauto 0 0\n"},
+        {"/etc/fstab", "nas:/a /volumes/data/_data nfs noauto 0 0\n"},
+        {"/proc/self/mounts", "nas:/a /volumes/data nfs rw 0 0\n"},
+        {"/proc/self/mounts", "systemd-1 /volumes/data autofs rw 0 0\n"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        tree_write(&tree, "/etc/fstab", "");
+        tree_write(&tree, "/proc/self/mounts", "");
+        tree_write(&tree, places[i][0], places[i][1]);
+        done(verb_site_mark, ARGS(",\"mark\":\"kept\""));
+        assert_int_equal(made_note("a.org", "7", "volumes", "podman/data", NULL), ERR_OK);
+        assert_int_equal(made_note("a.org", "7", "directories", "/volumes/data", NULL), ERR_OK);
+        done(verb_site_remove, ARGS(",\"volumes\":true"));
+        assert_int_equal(json_array_size(json_object_get(answer, "volumes")), 0);
+        assert_int_equal(json_array_size(json_object_get(answer, "directories")), 0);
+        assert_int_equal(left_full(), 2);
+        char *calls = fake_engine_calls(&tree, "podman");
+        assert_null(strstr(calls, "volume rm"));
+        free(calls);
+    }
+    tree_write(&tree, "/proc/self/mounts", "nas:/a /volumes/data2 nfs rw 0 0\n");
+    assert_int_equal(made_note("a.org", "7", "volumes", "podman/data", NULL), ERR_OK);
+    done(verb_site_remove, ARGS(",\"volumes\":true"));
+    assert_int_equal(json_array_size(json_object_get(answer, "volumes")), 1);
+}
+
 /* --- starting by ourselves --------------------------------------------------------------------------------------- */
 
 static void a_start_mounts_what_is_to_be_mounted_at_boot(void **state)
@@ -251,6 +325,9 @@ int main(void)
         TEST(a_fstab_that_cannot_be_written_leaves_it_to_a_person),
         TEST(what_systemd_mounts_with_a_unit_is_left_to_a_person),
         TEST(what_is_mounted_on_access_loses_no_more_than_its_file_system),
+        TEST(a_named_volume_may_be_mounted_one_directory_above),
+        TEST(nothing_is_copied_below_a_mount_point_that_is_empty_now),
+        TEST(a_kept_copy_goes_without_what_is_or_may_be_mounted),
         TEST(a_start_mounts_what_is_to_be_mounted_at_boot),
         TEST(a_site_whose_storage_may_be_elsewhere_does_not_start),
         TEST(storage_that_does_not_come_keeps_the_site_down),
