@@ -139,10 +139,13 @@ int stream_main(const char *word, const struct stream_asked *asked, struct audit
 
 bool stream_is_own(int argc, char **argv)
 {
-    return (argc >= 3 && strcmp(argv[1], "--relay") == 0) || (argc >= 4 && strcmp(argv[1], "--confine") == 0);
+    bool confines = argc >= 4 && (strcmp(argv[1], "--confine") == 0 || strcmp(argv[1], "--confine-to-read") == 0);
+    return confines || (argc >= 3 && strcmp(argv[1], "--relay") == 0);
 }
 
 int stream_own_main(int argc, char **argv)
 {
-    return strcmp(argv[1], "--relay") == 0 ? relay_main(argc, argv) : confine_main(argv[2], argv + 3);
+    if (strcmp(argv[1], "--relay") == 0)
+        return relay_main(argc, argv);
+    return confine_main(argv[2], strcmp(argv[1], "--confine-to-read") == 0, argv + 3);
 }

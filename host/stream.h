@@ -37,7 +37,8 @@ int stream_server_port(void);
 bool stream_is_one(int argc, char **argv);
 int stream_main(const char *word, const struct stream_asked *asked, struct audit *audit);
 
-/* `--relay …` and `--confine …`, which only our own programs call, with descriptors that must not be closed. */
+/* `--relay …`, `--confine …` and `--confine-to-read …`, which only our own programs call, with descriptors that must
+ * not be closed. */
 bool stream_is_own(int argc, char **argv);
 int stream_own_main(int argc, char **argv);
 

@@ -1,5 +1,6 @@
 /* A mount namespace of its own with a tmpfs as its root; into it /usr and its like are bound read-only, and the
- * directory as it is. Runs in a process of its own, single-threaded, right before execve(2). */
+ * directory with all that is mounted in it, for a sender sealed as a whole. Runs in a process of its own,
+ * single-threaded, right before execve(2). */
 #include "host/transfer/confine.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "host/path.h"
 #include "host/transfer/place.h"
 
 #define CANNOT_RUN 126
@@ -68,12 +70,33 @@ static bool make_root(void)
            mount("tmpfs", NEW_ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") == 0;
 }
 
+/* With all mounts below it, where the kernel can (Linux 5.12). */
+static bool seal(const char *path)
+{
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    if (syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof attributes) == 0)
+        return true;
+    return errno == ENOSYS && mount(NULL, path, NULL, SEALED, NULL) == 0;
+}
+
 /* By its descriptor: what was checked is what is bound. */
-static bool take_data(int fd)
+static bool take_data(int fd, bool to_read)
 {
     char from[32];
     str_format(from, sizeof from, "/proc/self/fd/%d", fd);
-    return mkdir(NEW_ROOT CONFINE_DATA, 0755) == 0 && bind_to(from, NEW_ROOT CONFINE_DATA, 0);
+    return mkdir(NEW_ROOT CONFINE_DATA, 0755) == 0 &&
+           mount(from, NEW_ROOT CONFINE_DATA, NULL, MS_BIND | MS_REC, NULL) == 0 &&
+           (!to_read || seal(NEW_ROOT CONFINE_DATA));
+}
+
+/* By its path, as it is in the new namespace: of another one it could not be bound. */
+static bool take_helper(void)
+{
+    char own[HOST_PATH_SIZE] = "";
+    int fd = open(NEW_ROOT CONFINE_HELPER, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+    if (fd < 0 || close(fd) != 0 || readlink("/proc/self/exe", own, sizeof own - 1) <= 0)
+        return false;
+    return bind_to(own, NEW_ROOT CONFINE_HELPER, SEALED);
 }
 
 static bool enter(void)
@@ -82,7 +105,7 @@ static bool enter(void)
            chdir(CONFINE_DATA) == 0;
 }
 
-int confine_main(const char *directory, char **argv)
+int confine_main(const char *directory, bool to_read, char **argv)
 {
     static char *const environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
     struct err_info info;
@@ -92,7 +115,7 @@ int confine_main(const char *directory, char **argv)
         fprintf(stderr, "%s\n", info.message);
         return CANNOT_RUN;
     }
-    if (!alone || !take_over_system() || !take_data(fd) || !enter()) {
+    if (!alone || !take_over_system() || !take_data(fd, to_read) || (to_read && !take_helper()) || !enter()) {
         fprintf(stderr, "cannot confine %s to %s: %s\n", argv[0], directory, strerror(errno));
         return CANNOT_RUN;
     }

@@ -173,7 +173,7 @@ static enum err watch_client(
 enum err rsync_send(const struct transfer *transfer, int in_fd, int out_fd, struct piped *way,
     const struct transfer_watch *watch, struct transfer_count *count, struct err_info *info)
 {
-    char limit[48] = "--bwlimit=0", source[HOST_PATH_SIZE + 1], own[HOST_PATH_SIZE] = "", shell[HOST_PATH_SIZE + 16];
+    char limit[48] = "--bwlimit=0", own[HOST_PATH_SIZE] = "";
     const char *program = find_rsync();
     if (!program)
         return err_set(info, ERR_MISSING, "rsync is not installed on this host");
@@ -181,11 +181,10 @@ enum err rsync_send(const struct transfer *transfer, int in_fd, int out_fd, stru
         return err_errno(info, ERR_IO, errno, "the helper does not find itself");
     if (transfer->limit_bytes_s > 0)
         str_format(limit, sizeof limit, "--bwlimit=%lld", (long long)((transfer->limit_bytes_s + 1023) / 1024));
-    str_format(source, sizeof source, "%s/", transfer->path);
-    str_format(shell, sizeof shell, "%s --relay", own);
-    const char *const argv[] = {program, "-aHAXS", "--numeric-ids", "--delete", "--partial", "--timeout=120",
-        "--no-inc-recursive", "--no-human-readable", "--info=progress2", "--stats", "--outbuf=L", limit, "-e", shell,
-        "--", source, "target:" CONFINE_DATA "/", NULL};
+    const char *const argv[] = {own, "--confine-to-read", transfer->path, program, "-aHAXS", "--numeric-ids",
+        "--delete", "--partial", "--timeout=120", "--no-inc-recursive", "--no-human-readable", "--info=progress2",
+        "--stats", "--outbuf=L", limit, "-e", CONFINE_HELPER " --relay", "--", CONFINE_DATA "/",
+        "target:" CONFINE_DATA "/", NULL};
     struct piped rsync;
     enum err result =
         piped_start(&rsync, argv, &(struct piped_wish){.out = true, .third = in_fd, .fourth = out_fd}, info);

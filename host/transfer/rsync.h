@@ -1,5 +1,5 @@
-/* Volumes that are plain directories, by rsync: its client on the source, its server (confined, see confine.h) on the
- * target. */
+/* Volumes that are plain directories, by rsync: its client on the source, its server on the target, both confined
+ * (confine.h). */
 #ifndef HOST_TRANSFER_RSYNC_H
 #define HOST_TRANSFER_RSYNC_H
 

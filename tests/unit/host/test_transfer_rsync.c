@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -146,6 +149,47 @@ static void test_a_directory_arrives_as_it_was(void **state)
     assert_int_equal(count.files, 0);
 }
 
+/* Where the volume was is a link now: what it leads to is not the site's. */
+static void test_a_volume_that_became_a_link_is_not_sent(void **state)
+{
+    (void)state;
+    struct transfer_count count;
+    enum err received;
+    char path[TREE_PATH_SIZE];
+    if (!can_run())
+        skip();
+    tree_write(&tree, "/secret/key", "the host's own");
+    assert_int_equal(symlink(tree_path(&tree, target, "/secret"), tree_path(&tree, path, "/volume")), 0);
+    tree_path(&tree, target, "/to");
+    assert_int_equal(send_pass(path, true, &count, &received), ERR_FAILED);
+    assert_non_null(strstr(info.message, "symbolic link"));
+    assert_int_not_equal(access(tree_path(&tree, path, "/to/key"), F_OK), 0);
+}
+
+/* What is mounted in a volume is a part of it on both ends, as it is for the site. */
+static void test_what_is_mounted_inside_goes_along(void **state)
+{
+    (void)state;
+    struct transfer_count count;
+    enum err received;
+    char from_disk[TREE_PATH_SIZE], to_disk[TREE_PATH_SIZE];
+    if (!can_run() || unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        skip();
+    tree_dir(&tree, "/from/disk");
+    tree_dir(&tree, "/to/disk");
+    assert_int_equal(mount("tmpfs", tree_path(&tree, from_disk, "/from/disk"), "tmpfs", 0, "size=1m"), 0);
+    assert_int_equal(mount("tmpfs", tree_path(&tree, to_disk, "/to/disk"), "tmpfs", 0, "size=1m"), 0);
+    tree_write(&tree, "/from/disk/upload", "of a member");
+    enum err result = send_pass(source, true, &count, &received);
+    char path[TREE_PATH_SIZE];
+    bool is_there = access(tree_path(&tree, path, "/to/disk/upload"), F_OK) == 0;
+    umount2(from_disk, MNT_DETACH);
+    umount2(to_disk, MNT_DETACH);
+    assert_int_equal(result, ERR_OK);
+    assert_int_equal(received, ERR_OK);
+    assert_true(is_there);
+}
+
 static void test_a_site_that_is_not_incoming_any_more_is_not_written(void **state)
 {
     (void)state;
@@ -196,12 +240,12 @@ static void test_a_closed_transfer_ends_at_the_receiver(void **state)
 }
 
 /* What the confined program prints. */
-static char *confined(const char *directory, const char *script, int *status)
+static char *confined(const char *how, const char *directory, const char *script, int *status)
 {
     char own[512] = "";
     struct buf out = BUF(65536);
     assert_true(readlink("/proc/self/exe", own, sizeof own - 1) > 0);
-    const char *const argv[] = {own, "--confine", directory, "/bin/sh", "-c", script, NULL};
+    const char *const argv[] = {own, how, directory, "/bin/sh", "-c", script, NULL};
     assert_int_equal(run_program(argv, 20 * USEC_PER_SEC, &out, NULL, status, &info), ERR_OK);
     return buf_take(&out);
 }
@@ -212,7 +256,7 @@ static void test_there_is_nothing_outside_of_the_one_directory(void **state)
     int status;
     if (!can_run())
         skip();
-    char *said = confined(target,
+    char *said = confined("--confine", target,
         "cd /; for d in *; do case $d in usr|bin|sbin|lib*|dev|data) ;; *) echo outside: $d;; esac; done; "
         "echo in >/data/in && echo wrote; for f in /usr/bad /bin/bad /bad /dev/bad /data/../bad; do "
         "(echo x >$f) 2>/dev/null && echo bad: $f; done; ls -A /dev",
@@ -220,6 +264,27 @@ static void test_there_is_nothing_outside_of_the_one_directory(void **state)
     assert_string_equal(said, "wrote\nnull\n");
     free(said);
     assert_file("/to/in", "in\n");
+}
+
+/* A file that a site's own user swaps for a link while it is sent leads nowhere; nothing of the source is changed, and
+ * a device among it is not opened. */
+static void test_a_sender_sees_nothing_but_its_volume_and_changes_nothing(void **state)
+{
+    (void)state;
+    int status;
+    char path[TREE_PATH_SIZE];
+    if (!can_run())
+        skip();
+    assert_int_equal(mknod(tree_path(&tree, path, "/from/device"), S_IFCHR | 0666, makedev(1, 5)), 0);
+    assert_int_equal(symlink("/etc", tree_path(&tree, path, "/from/link")), 0);
+    char *said = confined("--confine-to-read", source,
+        "cd /; for d in *; do case $d in usr|bin|sbin|lib*|dev|data|dogwatch-host) ;; *) echo outside: $d;; esac; "
+        "done; "
+        "cat /data/index.html; echo; ls /data/link/ 2>/dev/null; (echo x >/data/new) 2>/dev/null && echo wrote; "
+        "head -c 1 /data/device 2>/dev/null && echo opened; ls -A /dev; test -x /dogwatch-host && echo relay",
+        &status);
+    assert_string_equal(said, "hello\nnull\nrelay\n");
+    free(said);
 }
 
 static void test_a_directory_behind_a_link_is_not_entered(void **state)
@@ -230,7 +295,7 @@ static void test_a_directory_behind_a_link_is_not_entered(void **state)
     if (!can_run())
         skip();
     assert_int_equal(symlink(target, tree_path(&tree, path, "/link")), 0);
-    char *said = confined(path, "echo ran", &status);
+    char *said = confined("--confine", path, "echo ran", &status);
     assert_string_equal(said, "");
     assert_int_not_equal(status, 0);
     free(said);
@@ -245,10 +310,13 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         test(test_a_directory_arrives_as_it_was),
+        test(test_a_volume_that_became_a_link_is_not_sent),
+        test(test_what_is_mounted_inside_goes_along),
         test(test_a_site_that_is_not_incoming_any_more_is_not_written),
         test(test_a_sender_with_other_wishes_is_refused),
         test(test_a_closed_transfer_ends_at_the_receiver),
         test(test_there_is_nothing_outside_of_the_one_directory),
+        test(test_a_sender_sees_nothing_but_its_volume_and_changes_nothing),
         test(test_a_directory_behind_a_link_is_not_entered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
