@@ -1,18 +1,20 @@
 /* The end of collecting: a manifest with the SHA-256 of every file, signed with the key this host shows to everybody
  * who logs in, so that whoever knows that key can tell that nothing was changed since (ssh-keygen(1), -Y sign;
- * namespace dogwatch-evidence). The signature is the last thing written: where it is, the evidence is sealed. One
- * thread per request. */
+ * namespace dogwatch-evidence). The signature is the last thing written, whole or not at all: where it is, the evidence
+ * is sealed. One thread per request. */
 #include "host/evidence/stages.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/paths.h"
 #include "base/filetree.h"
 #include "host/facts.h"
 #include "host/run.h"
@@ -21,6 +23,7 @@
 #define NAMESPACE "dogwatch-evidence"
 #define MANIFEST_CEILING ((size_t)32 << 20)
 #define MOST_FILES 200000
+#define SIGNATURE_BEGINS "-----BEGIN SSH SIGNATURE-----"
 #define SIGN_LIMIT_US (20 * USEC_PER_SEC)
 
 static const char *const keygen_programs[] = {
@@ -141,26 +144,69 @@ static bool find_key(const char *type, char out[HOST_PATH_SIZE], const char **fo
     return false;
 }
 
+static void take_back(int fd, struct buf *out)
+{
+    char piece[1024];
+    ssize_t got;
+    for (off_t at = 0; (got = pread(fd, piece, sizeof piece, at)) > 0; at += got)
+        buf_append(out, piece, (size_t)got);
+}
+
+/* ssh-keygen signs its standard input, and never writes into the vault: what it leaves half done is no seal. */
+static enum err run_keygen(
+    const char *const argv[], int manifest, struct buf *signature, struct buf *errors, struct err_info *info)
+{
+    struct run_fds fds = {.in = manifest, .third = -1, .fourth = -1};
+    pid_t pid;
+    int status = -1;
+    fds.out = memfd_create("signature", MFD_CLOEXEC);
+    fds.errors = memfd_create("errors", MFD_CLOEXEC);
+    enum err result = fds.out >= 0 && fds.errors >= 0
+                          ? run_spawn(argv, &fds, &pid, info)
+                          : err_errno(info, ERR_IO, errno, "cannot take in what ssh-keygen says");
+    if (result == ERR_OK && !run_await(pid, SIGN_LIMIT_US, &status)) {
+        run_end(pid, -1);
+        result = err_set(info, ERR_TIMEOUT, "ssh-keygen did not sign the manifest in time");
+    }
+    take_back(fds.out, signature);
+    take_back(fds.errors, errors);
+    if (result == ERR_OK && (status != 0 || !str_starts(buf_text(signature), SIGNATURE_BEGINS)))
+        result = err_set(info, ERR_FAILED, "ssh-keygen did not sign the manifest: %.300s", buf_text(errors));
+    if (fds.out >= 0)
+        close(fds.out);
+    if (fds.errors >= 0)
+        close(fds.errors);
+    return result;
+}
+
+static enum err sign_with(const char *keygen, const char *key, const struct vault *vault, struct err_info *info)
+{
+    const char *const argv[] = {keygen, "-q", "-Y", "sign", "-n", NAMESPACE, "-f", key, NULL};
+    char path[HOST_PATH_SIZE + sizeof VAULT_SIGNATURE];
+    struct buf signature = BUF(65536), errors = BUF(4096);
+    int manifest = openat(vault->fd, VAULT_MANIFEST, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (manifest < 0)
+        return err_errno(info, ERR_IO, errno, "cannot read %s/" VAULT_MANIFEST, vault->path);
+    str_format(path, sizeof path, "%s/" VAULT_SIGNATURE, vault->path);
+    enum err result = run_keygen(argv, manifest, &signature, &errors, info);
+    if (result == ERR_OK)
+        result = paths_write_atomic(path, buf_text(&signature), signature.length, 0600, info);
+    close(manifest);
+    buf_free(&signature);
+    buf_free(&errors);
+    return result;
+}
+
 static enum err sign(struct evidence *evidence, struct err_info *info)
 {
-    char keygen[HOST_PATH_SIZE], key[HOST_PATH_SIZE], manifest[HOST_PATH_SIZE + sizeof VAULT_MANIFEST];
+    char keygen[HOST_PATH_SIZE], key[HOST_PATH_SIZE];
     const char *type;
-    int status = -1;
-    struct buf errors = BUF(4096);
     if (!evidence_program(keygen_programs, keygen))
         return err_set(info, ERR_MISSING, "ssh-keygen is not installed on this host: the manifest cannot be signed");
     if (!find_key(evidence->key_type, key, &type))
         return err_set(info, ERR_NOT_FOUND, "this host has no %s key in /etc/ssh to sign with",
             evidence->key_type ? evidence->key_type : "SSH host");
-    str_format(manifest, sizeof manifest, "%s/" VAULT_MANIFEST, evidence->vault.path);
-    const char *const argv[] = {keygen, "-q", "-Y", "sign", "-n", NAMESPACE, "-f", key, "--", manifest, NULL};
-    enum err result = run_program(argv, SIGN_LIMIT_US, NULL, &errors, &status, info);
-    if (result == ERR_OK && (status != 0 || !vault_is_sealed(&evidence->vault)))
-        result = err_set(info, ERR_FAILED, "ssh-keygen did not sign the manifest: %.300s", buf_text(&errors));
-    if (result == ERR_OK && fsync(evidence->vault.fd) != 0)
-        result = err_errno(info, ERR_IO, errno, "cannot write the signature to the disk");
-    buf_free(&errors);
-    return result;
+    return sign_with(keygen, key, &evidence->vault, info);
 }
 
 /* --- the answer -----------------------------------------------------------------------------------------------------

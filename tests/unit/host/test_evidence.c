@@ -570,6 +570,27 @@ static void test_without_the_asked_kind_of_key_nothing_is_sealed(void **state)
     assert_int_equal(ask(verb_evidence_collect, ARGS ",\"what\":\"seal\",\"key_type\":\"ssh-ed25519\"}"), ERR_OK);
 }
 
+/* Half a signature, on a full disk say, is none: it is made again. */
+static void test_what_failed_to_be_signed_is_not_sealed(void **state)
+{
+    (void)state;
+    char *keygen = at("/usr/bin/ssh-keygen");
+    make_key("/etc/ssh/ssh_host_ed25519_key");
+    assert_int_equal(collect("processes"), ERR_OK);
+    assert_int_equal(unlink(keygen), 0);
+    tree_script(&tree, "/usr/bin/ssh-keygen",
+        "#!/bin/sh\nfor last; do :; done\n[ ! -f \"$last\" ] || echo half >\"$last.sig\"\necho half\n"
+        "echo no space >&2\nexit 1\n");
+    assert_int_equal(collect("seal"), ERR_FAILED);
+    assert_non_null(strstr(info.message, "no space"));
+    assert_false(is_kept("manifest.json.sig"));
+    assert_int_equal(unlink(keygen), 0);
+    link_to("/usr/bin/ssh-keygen", "/usr/bin/ssh-keygen");
+    assert_int_equal(collect("seal"), ERR_OK);
+    assert_true(is_signed_by("/etc/ssh/ssh_host_ed25519_key.pub"));
+    free(keygen);
+}
+
 static void test_after_the_seal_nothing_changes(void **state)
 {
     (void)state;
@@ -694,6 +715,7 @@ int main(void)
         TEST(test_the_manifest_names_every_file_with_its_sum),
         TEST(test_the_manifest_is_signed_with_the_hosts_own_key),
         TEST(test_without_the_asked_kind_of_key_nothing_is_sealed),
+        TEST(test_what_failed_to_be_signed_is_not_sealed),
         TEST(test_after_the_seal_nothing_changes),
         TEST(test_what_somebody_else_put_there_is_not_sealed),
         TEST(test_nothing_is_removed_before_it_is_sealed),
