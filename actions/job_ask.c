@@ -297,24 +297,66 @@ static enum err take_leases_anew(struct step_context *context, struct host_link 
     return err;
 }
 
+static struct lease_held *find_lease(struct step_context *context, const char *host, const char *site)
+{
+    vec_each (&context->leases, struct lease_held, lease)
+        if (strcmp(lease->host, host) == 0 && strcmp(lease->site, site) == 0)
+            return lease;
+    return NULL;
+}
+
+/* Whether our lease had run out unseen (this machine slept, and its clock with it) and is ours again. Where it still
+ * stands, or is somebody else's now, the host meant what it said. */
+static bool regain_lease(struct step_context *context, struct host_link *link)
+{
+    struct lease_held *lease = find_lease(context, link->host, step_site(context));
+    struct err_info said = {0};
+    if (!lease)
+        return false;
+    enum err err = helper_request(
+        link->helper, "lease.renew", lease_wish(context, lease->site), HELLO_TIMEOUT_US, NULL, NULL, NULL, &said);
+    bool ran_out = err == ERR_NOT_FOUND;
+    if (ran_out)
+        err = helper_request(
+            link->helper, "lease.take", lease_wish(context, lease->site), HELLO_TIMEOUT_US, NULL, NULL, NULL, &said);
+    if (err == ERR_BUSY && helper_is_alive(link->helper))
+        lose_lease(context, said.message);
+    if (!err) {
+        lease->renewed_mono_us = clock_mono_us();
+        lease->expired = false;
+    }
+    return ran_out && !err;
+}
+
+static enum err send_and_wait(
+    struct step_context *context, struct host_link *link, struct question *question, json_t **ok, struct err_info *info)
+{
+    int64_t id = 0;
+    question->said = false;
+    enum err err =
+        helper_send(link->helper, question->verb, json_deep_copy(question->args), question->timeout_us, &id, info);
+    if (err)
+        return err;
+    question->sent = true;
+    return await_answer(context, link, id, question, ok, info);
+}
+
 static enum err ask_once(struct step_context *context, struct question *question, json_t **ok, struct err_info *info)
 {
     struct host_link *link = find_link(context, question->host);
-    int64_t id = 0;
+    bool is_about_lease = strncmp(question->verb, "lease.", strlen("lease.")) == 0;
     enum err err = ERR_OK;
     if (!is_alive(link)) {
         err = open_link(context, link, info);
-        if (!err && strncmp(question->verb, "lease.", strlen("lease.")) != 0)
+        if (!err && !is_about_lease)
             err = take_leases_anew(context, link, info);
         if (err)
             return err;
         link = find_link(context, question->host);
     }
-    err = helper_send(link->helper, question->verb, json_deep_copy(question->args), question->timeout_us, &id, info);
-    if (!err) {
-        question->sent = true;
-        err = await_answer(context, link, id, question, ok, info);
-    }
+    err = send_and_wait(context, link, question, ok, info);
+    if (err == ERR_BUSY && question->said && !is_about_lease && regain_lease(context, link))
+        err = send_and_wait(context, link, question, ok, info);
     if (err && !question->said)
         close_link(link); /* one that is silent once is not trusted again; what was cancelled ends with it */
     return err;
@@ -326,21 +368,36 @@ bool job_may_pass(enum err err)
            err == ERR_GARBAGE || err == ERR_IO;
 }
 
+/* How long somebody who cannot be reached is asked again. */
+static int64_t ask_patience_us(const struct step_context *context)
+{
+    bool stubborn =
+        context->undecided || (context->going_back ? !context->hasty : job_is_settled(context, step_site(context)));
+    return step_patience(context, stubborn ? STUBBORN_PATIENCE_US : LINK_PATIENCE_US);
+}
+
+static void note_doubt(struct step_context *context, const struct question *question, enum err err)
+{
+    const struct step_kind *kind = context->plan.steps.items[context->current].kind;
+    if (kind->decides && !context->going_back)
+        context->undecided = err && !question->said && (question->sent || context->undecided);
+}
+
 /* `twice`: it may be asked again although it may have been heard. */
 static enum err ask(
     struct step_context *context, struct question *question, bool twice, json_t **ok, struct err_info *info)
 {
-    bool stubborn = context->going_back || job_is_settled(context, step_site(context));
-    int64_t until_us = clock_mono_us() + step_patience(context, stubborn ? STUBBORN_PATIENCE_US : LINK_PATIENCE_US);
+    int64_t began_us = clock_mono_us();
     for (;;) {
         struct err_info own = {0};
         enum err err = ask_once(context, question, ok, &own);
+        note_doubt(context, question, err);
         if (err == ERR_CANCELLED && question->takes_long && info)
             *info = own;
         if (err == ERR_CANCELLED && question->takes_long)
             return err;
-        bool again = err && !question->said && job_may_pass(err) && (twice || !question->sent);
-        bool over = again && clock_mono_us() >= until_us;
+        bool again = err && !question->said && job_may_pass(err) && (twice || !question->sent) && !context->lost[0];
+        bool over = again && clock_mono_us() >= began_us + ask_patience_us(context);
         if (again && !over) {
             step_progress(context, "trying again: %s", own.message);
             if (!step_wait(context, step_patience(context, LINK_EVERY_US)))
@@ -397,14 +454,6 @@ enum err step_command(struct step_context *context, const char *host, const char
 }
 
 /* --- the lease ---------------------------------------------------------------------------------------------------- */
-
-static struct lease_held *find_lease(struct step_context *context, const char *host, const char *site)
-{
-    vec_each (&context->leases, struct lease_held, lease)
-        if (strcmp(lease->host, host) == 0 && strcmp(lease->site, site) == 0)
-            return lease;
-    return NULL;
-}
 
 enum err job_take_lease(struct step_context *context, const char *host, const char *site, struct err_info *info)
 {

@@ -97,7 +97,8 @@ static bool is_optional(const struct step_context *context)
 
 bool step_is_cancelled(struct step_context *context)
 {
-    bool counts = !context->going_back && (!job_is_settled(context, step_site(context)) || is_optional(context));
+    bool counts = !context->going_back && !context->undecided &&
+                  (!job_is_settled(context, step_site(context)) || is_optional(context));
     return context->leaving || (context->cancelled && counts);
 }
 
@@ -303,16 +304,34 @@ static void begin_step(struct step_context *context, size_t index)
     write_job(context);
 }
 
+/* Said at the end of the job: somebody has to look. */
+static void add_behind(struct step_context *context, const char *step, const char *why)
+{
+    buf_printf(&context->behind, "%s%s: %s", context->behind.length ? "; " : "", step, why);
+}
+
+static void count_as_done(struct step_context *context, size_t index, const struct err_info *info)
+{
+    const struct plan_step *step = &context->plan.steps.items[index];
+    struct buf outcome = BUF(OUTCOME_CEILING);
+    buf_printf(&outcome, "whether %s did it is not known, and it counts as done: %s", step->host, info->message);
+    add_behind(context, step->kind->name, buf_text(&outcome));
+    job_end_step(context, index, STEP_DONE, buf_text(&outcome));
+    context->undecided = false;
+    buf_free(&outcome);
+}
+
 static enum err run_step(struct step_context *context, size_t index, struct err_info *info)
 {
     const struct plan_step *step = &context->plan.steps.items[index];
     struct buf outcome = BUF(OUTCOME_CEILING);
+    context->in_doubt = false;
+    context->undecided = job_may_have_decided(context, index); /* by the engine before this one */
     begin_step(context, index);
     enum err err = write_step(context, index, info);
-    if (err)
-        return err; /* without a journal nothing is done */
+    if (err && !(step->kind->again && job_is_settled(context, step->site)))
+        return err; /* without a journal nothing is done, but where there is only forward and no harm in twice */
     crash_point(context, step->kind->name, true);
-    context->in_doubt = false;
     err = step->kind->run(context, step, &outcome, info);
     crash_point(context, step->kind->name, false);
     if (err && context->in_doubt && step->kind->truth && !context->leaving) {
@@ -321,6 +340,11 @@ static enum err run_step(struct step_context *context, size_t index, struct err_
         err = job_settle(context, index, info); /* the journal then says DONE already */
         if (!err)
             goto out;
+    }
+    if (err && context->undecided && !context->leaving) {
+        count_as_done(context, index, info);
+        err = ERR_OK;
+        goto out;
     }
     if (err && info->message[0])
         buf_printf(&outcome, "%s%s", outcome.length ? "; " : "", info->message);
@@ -340,6 +364,11 @@ bool job_is_settled(const struct step_context *context, const char *site)
     return false;
 }
 
+bool job_may_have_decided(const struct step_context *context, size_t index)
+{
+    return context->plan.steps.items[index].kind->decides && context->steps.items[index].state == STEP_RUNNING;
+}
+
 /* --- back --------------------------------------------------------------------------------------------------------- */
 
 static bool was_begun(const struct job_step_record *record)
@@ -347,23 +376,54 @@ static bool was_begun(const struct job_step_record *record)
     return record->state == STEP_RUNNING || record->state == STEP_DONE || record->state == STEP_FAILED;
 }
 
-/* From here on the journal says that the job goes back, whoever carries it out. */
+static enum err skip_pending(struct step_context *context)
+{
+    enum err result = ERR_OK;
+    for (size_t i = 0; i < context->steps.count; i++) {
+        struct job_step_record *record = &context->steps.items[i];
+        if (record->state != STEP_PENDING && record->state != STEP_SKIPPED)
+            continue;
+        record->state = STEP_SKIPPED;
+        enum err err = write_step(context, i, NULL);
+        result = result ? result : err;
+    }
+    return result;
+}
+
+/* In a file of its own besides: a store that takes nothing more must not hide it from the next engine, which would go
+ * forward over what was undone. */
+static bool note_direction(struct step_context *context)
+{
+    struct buf word = BUF(16);
+    struct err_info info = {0};
+    buf_puts(&word, "back\n");
+    if (!context->turned && step_keep_file(context, JOB_BACK_FILE, &word, &info) == ERR_OK)
+        context->turned = true;
+    else if (!context->turned)
+        log_error("job %lld: that it goes back cannot be kept: %s", (long long)context->job.id, info.message);
+    buf_free(&word);
+    bool journaled = skip_pending(context) == ERR_OK;
+    return journaled || context->turned;
+}
+
+/* From here on the disk says that the job goes back, whoever carries it out. Where nothing at all can be written it
+ * goes back in the end all the same: the site may be down. */
 static void turn_back(struct step_context *context)
 {
     context->going_back = true;
+    context->undecided = false;
     for (size_t i = 0; i < context->steps.count; i++) {
-        struct job_step_record *record = &context->steps.items[i];
-        bool settled = job_is_settled(context, context->plan.steps.items[i].site);
-        if (!settled && record->state == STEP_RUNNING && !context->plan.steps.items[i].kind->undo)
+        const struct plan_step *step = &context->plan.steps.items[i];
+        if (context->steps.items[i].state == STEP_RUNNING && !step->kind->undo && !job_is_settled(context, step->site))
             job_end_step(context, i, STEP_FAILED, "not brought to its end");
-        if (record->state != STEP_PENDING)
-            continue;
-        record->state = STEP_SKIPPED;
-        write_step(context, i, NULL);
     }
+    for (int tries = 0; !note_direction(context) && tries < END_TRIES; tries++)
+        if (step_wait(context, step_patience(context, END_EVERY_US)))
+            return;
 }
 
-/* `said` and `left` get what became of it, for the job's message. ERR_CANCELLED: the engine ends. */
+/* `said` and `left` get what became of it, for the job's message. ERR_CANCELLED: the engine ends. ERR_UNREACHABLE: to
+ * be tried once more, with patience. */
 static enum err undo_step(struct step_context *context, size_t index, struct buf *said, struct buf *left)
 {
     const struct plan_step *step = &context->plan.steps.items[index];
@@ -376,6 +436,10 @@ static enum err undo_step(struct step_context *context, size_t index, struct buf
     crash_point(context, point, true);
     enum err err = step->kind->undo(context, step, &undone, &info);
     crash_point(context, point, false);
+    if (err && context->hasty && job_may_pass(err) && !context->leaving) {
+        buf_free(&undone);
+        return ERR_UNREACHABLE;
+    }
     if (record->outcome && record->outcome[0])
         buf_printf(&outcome, "%s; ", record->outcome);
     if (err)
@@ -393,15 +457,14 @@ static enum err undo_step(struct step_context *context, size_t index, struct buf
     return context->leaving ? ERR_CANCELLED : err;
 }
 
-/* Undo everything that was begun of sites that have not settled, the last first. ERR_CANCELLED: the engine ends before
- * all is undone. ERR_FAILED: something is left. */
-static enum err undo_steps(struct step_context *context, struct buf *said, struct buf *left)
+/* Once round, the last step first. `over`: of each step, whether all was done that can be. */
+static enum err undo_round(struct step_context *context, bool *over, struct buf *said, struct buf *left)
 {
     enum err result = ERR_OK;
-    turn_back(context);
     for (size_t i = context->steps.count; i-- > 0;) {
         const struct plan_step *step = &context->plan.steps.items[i];
-        if (!was_begun(&context->steps.items[i]) || !step->kind->undo || job_is_settled(context, step->site))
+        bool begun = was_begun(&context->steps.items[i]) && step->kind->undo && !job_is_settled(context, step->site);
+        if (!begun || over[i])
             continue;
         if (context->lost[0]) {
             buf_printf(left, "; nothing more is touched, the site is somebody else's now");
@@ -410,9 +473,28 @@ static enum err undo_steps(struct step_context *context, struct buf *said, struc
         enum err err = context->leaving ? ERR_CANCELLED : undo_step(context, i, said, left);
         if (err == ERR_CANCELLED)
             return err;
-        result = err ? ERR_FAILED : result;
+        over[i] = err != ERR_UNREACHABLE;
+        result = err && over[i] ? ERR_FAILED : result;
     }
     return result;
+}
+
+/* Undo everything that was begun of sites that have not settled. Twice round: a proxy that is away must not keep a site
+ * down which its host could start at once. ERR_CANCELLED: the engine ends before all is undone. ERR_FAILED: something
+ * is left. */
+static enum err undo_steps(struct step_context *context, struct buf *said, struct buf *left)
+{
+    bool *over = xcalloc(context->steps.count + 1, sizeof *over);
+    turn_back(context);
+    context->hasty = true;
+    enum err err = undo_round(context, over, said, left);
+    context->hasty = false;
+    if (err != ERR_CANCELLED && !context->lost[0]) {
+        enum err second = undo_round(context, over, said, left);
+        err = second ? second : err;
+    }
+    free(over);
+    return err;
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -497,6 +579,7 @@ static enum err go_forward(struct step_context *context, size_t index, struct er
         if (context->steps.items[index].state == STEP_DONE)
             continue;
         context->current = index;
+        context->undecided = job_may_have_decided(context, index);
         if (step_is_cancelled(context) && (!settled || context->leaving))
             return err_set(info, ERR_CANCELLED, "cancelled");
         if (step_is_cancelled(context)) {
@@ -507,8 +590,7 @@ static enum err go_forward(struct step_context *context, size_t index, struct er
         if (err && (!settled || context->leaving))
             return err;
         if (err)
-            buf_printf(
-                &context->behind, "%s%s: %s", context->behind.length ? "; " : "", step->kind->name, info->message);
+            add_behind(context, step->kind->name, info->message);
     }
     return ERR_OK;
 }
@@ -598,6 +680,13 @@ static void read_cancelled(struct step_context *context)
     free(path);
 }
 
+static void read_direction(struct step_context *context)
+{
+    char *path = job_file(context->config->state_dir, context->job.id, JOB_BACK_FILE);
+    context->turned = access(path, F_OK) == 0;
+    free(path);
+}
+
 struct step_context *job_context_new(const struct jobs_config *config, const char *lease_prefix, struct plan *plan,
     struct job_record *job, struct job_step_list *steps)
 {
@@ -615,6 +704,8 @@ struct step_context *job_context_new(const struct jobs_config *config, const cha
     make_journal(context, steps);
     if (context->resumed)
         read_cancelled(context);
+    if (context->resumed)
+        read_direction(context);
     return context;
 }
 

@@ -43,8 +43,12 @@ struct step_context {
         double bytes_s;
     } copying;
     bool resumed;
+    bool begun;  /* by the engine before this one: it is gone on with, whatever else */
     bool waited; /* it stood behind another job: to be planned anew */
     bool going_back;
+    bool turned;           /* that it goes back is on disk, journal or not: JOB_BACK_FILE */
+    bool hasty;            /* going back, the first time round: who cannot be reached is left for the second */
+    bool undecided;        /* a step that decides was sent, and nobody knows what became of it */
     bool in_doubt;         /* a command was sent and its answer lost */
     int wake_fd, leave_fd; /* eventfds: look at `cancelled`; the engine ends (never drained) */
     atomic_bool cancelled; /* a person wants it undone */
@@ -77,12 +81,16 @@ void job_leave(struct step_context *context);
 char *job_file(const char *state_dir, int64_t job_id, const char *name);
 /* Who cancelled a job, kept so that a crash does not make it go on. */
 #define JOB_CANCELLED_FILE "cancelled-by"
+/* The job goes back: also where the journal could not be written. */
+#define JOB_BACK_FILE "goes-back"
 
 /* job_run.c, for job_settle.c */
 void job_end_step(struct step_context *context, size_t index, enum step_state state, const char *outcome);
 
 /* A step of this site is done that lets it only go forward. */
 bool job_is_settled(const struct step_context *context, const char *site);
+/* It decides, and was begun: visitors may be on its other side. */
+bool job_may_have_decided(const struct step_context *context, size_t index);
 /* A journal for a plan that replaces the one of a job nothing of which has begun. Takes over `plan`. */
 void job_replan(struct step_context *context, struct plan *plan);
 #define JOB_PLAN_FILE "plan.json" /* the plan that is carried out, where it is another than the one first recorded */

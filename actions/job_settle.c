@@ -113,7 +113,7 @@ static bool has_changed_anything(const struct step_context *context)
 static enum err check_direction(const struct step_context *context, struct err_info *info)
 {
     const char *why = NULL, *name = "";
-    bool back = false;
+    bool back = context->turned;
     for (size_t i = 0; i < context->steps.count; i++) {
         const struct job_step_record *step = &context->steps.items[i];
         if (job_is_settled(context, context->plan.steps.items[i].site))
@@ -127,7 +127,8 @@ static enum err check_direction(const struct step_context *context, struct err_i
     if (back)
         return err_set(info, ERR_FAILED, "%s%s%.700s", name, *name ? ": " : "",
             why && *why ? why : "the engine ended while this was being undone");
-    if (context->cancelled && !job_is_settled(context, context->plan.steps.items[context->current].site))
+    if (context->cancelled && !job_is_settled(context, step_site(context)) &&
+        !job_may_have_decided(context, context->current))
         return err_set(info, ERR_CANCELLED, "cancelled");
     if (!has_changed_anything(context) && clock_wall_us() - context->job.created_us > STALE_US)
         return err_set(info, ERR_FAILED,

@@ -170,6 +170,12 @@ static void tell_waiting(struct jobs *jobs, struct step_context *context, const 
     store_job_update(jobs->config.store, &context->job, NULL);
 }
 
+/* A cancel of what was begun already is looked at step by step: it may come too late. */
+static bool may_not_begin(struct step_context *context)
+{
+    return context->begun ? context->leaving : step_is_cancelled(context);
+}
+
 static enum err await_turn(void *owner, struct step_context *context, struct err_info *info)
 {
     struct jobs *jobs = owner;
@@ -177,15 +183,15 @@ static enum err await_turn(void *owner, struct step_context *context, struct err
     enum err err = ERR_OK;
     pthread_mutex_lock(&jobs->mutex);
     while (!err && (front = in_front_of(jobs, context))) {
-        context->waited = true;
+        context->waited = !context->begun;
         tell_waiting(jobs, context, front);
-        if (step_is_cancelled(context))
+        if (may_not_begin(context))
             err = err_set(info, ERR_CANCELLED, "cancelled before it began");
         else
             pthread_cond_wait(&jobs->changed, &jobs->mutex);
     }
     pthread_mutex_unlock(&jobs->mutex);
-    if (!err && step_is_cancelled(context))
+    if (!err && may_not_begin(context))
         err = err_set(info, ERR_CANCELLED, "cancelled before it began");
     return !err && context->waited ? job_plan_again(jobs, context, info) : err;
 }
@@ -363,6 +369,15 @@ static enum err read_plan(
     return err;
 }
 
+/* Whatever the job's own record says. */
+static bool has_begun(const struct job_step_list *steps)
+{
+    vec_each (&steps->items, const struct job_step_record, step)
+        if (step->state != STEP_PENDING)
+            return true;
+    return false;
+}
+
 static void resume_job(struct jobs *jobs, int64_t id)
 {
     struct job_record job = {0};
@@ -378,8 +393,9 @@ static void resume_job(struct jobs *jobs, int64_t id)
         fail_unreadable(jobs, &job, &info);
     } else {
         log_info("job %lld (%s of %s) was not finished: going on", (long long)id, job.action, job.object);
-        bool begun = job.state == JOB_RUNNING;
+        bool begun = job.state == JOB_RUNNING || has_begun(&steps);
         struct step_context *context = job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, &steps);
+        context->begun = begun;
         context->waited = !begun; /* who knows what it waited for: it is planned anew */
         pthread_mutex_lock(&jobs->mutex);
         if (start_thread(jobs, context, &info) != ERR_OK)

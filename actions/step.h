@@ -27,6 +27,10 @@ struct step_kind {
     /* Once it is done its site only goes forward: nothing is undone, a cancel comes too late (but for steps whose
      * parameters say "optional"), and what fails afterwards is said but stops nothing of the rest. */
     bool settles;
+    /* Once it is asked for, visitors may be on the other side of it: where the answer is lost the host is asked again
+     * for as long as a way back would be tried, a cancel has to wait for that, and what stays unknown counts as done.
+     * Going back could lose what was written there. For steps that settle and may be run again. */
+    bool decides;
 
     /* Do it. `outcome` gets a sentence for the journal, also on failure where there is something to say. */
     enum err (*run)(

@@ -631,6 +631,17 @@ static enum err activate_run(
 const struct step_kind step_activate = {
     .name = "activate", .runs = "site.mark none, site.start", .again = true, .settles = true, .run = activate_run};
 
+/* The copy's end is compared with its host's clock. */
+static int64_t clock_of(struct step_context *context, const char *host)
+{
+    int64_t now_us = clock_wall_us();
+    json_t *answer = NULL;
+    if (step_request(context, host, "ping", NULL, ASK_TIMEOUT_US, &answer, NULL) == ERR_OK)
+        json_get_i64(answer, "epoch_us", &now_us);
+    json_decref(answer);
+    return now_us;
+}
+
 static enum err keep_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
@@ -639,7 +650,7 @@ static enum err keep_run(
     char for_time[FORMAT_SIZE];
     json_get_i64(step->parameters, "keep_us", &keep_us);
     json_put_text(args, "peer", text_of(step, "to"));
-    json_put_i64(args, "until_us", clock_wall_us() + keep_us);
+    json_put_i64(args, "until_us", clock_of(context, step->host) + keep_us);
     enum err err =
         step_set_mark(context, step->host, args, "kept", (const char *const[]){"leaving", "kept", NULL}, NULL, info);
     if (!err)

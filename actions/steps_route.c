@@ -321,6 +321,7 @@ const struct step_kind step_route = {.name = "route",
     .runs = "route.set: sites.d/SITE.cfg, set server SITE/site addr",
     .again = true,
     .settles = true,
+    .decides = true,
     .run = route_run,
     .undo = route_undo};
 const struct step_kind step_unhold = {

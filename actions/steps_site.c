@@ -413,7 +413,7 @@ static enum err start_undo(
         err = ERR_OK;
     struct plan_step as_before = *step;
     as_before.parameters = NULL; /* without a trial */
-    return err ? err : set_mark(context, &as_before, before, (const char *const[]){before, mark, NULL}, info);
+    return err ? err : set_mark(context, &as_before, before, (const char *const[]){before, mark, "none", NULL}, info);
 }
 
 static enum err leave_run(

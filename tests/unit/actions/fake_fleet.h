@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/name.h"
@@ -40,12 +41,16 @@ struct fake_node {
     bool trial, trial_this_boot;
     int64_t version; /* of the data: how many writes are in it */
     int64_t started_us;
+    int64_t kept_until_us, clock_ahead_us;
     char lease_job[80];
     /* how it misbehaves: */
     char cut_verb[32]; /* a job's connection breaks at this verb */
     bool cut_after;    /* after it was done, else before */
     int cut_times;
-    int hellos_refused;
+    int hellos_refused, hellos;
+    int refused_once_cut;  /* so many hellos, from the cut on */
+    char refused_verb[32]; /* answered with an error, so many times */
+    int refused_times;
 };
 
 struct fake_fleet {
@@ -185,6 +190,7 @@ static inline json_t *verb_mark(struct fake_fleet *fleet, int number, const json
         return fleet_refusal("busy", now);
     }
     str_copy(node->mark, sizeof node->mark, strcmp(mark, "none") == 0 ? "" : mark);
+    json_get_i64(args, "until_us", &node->kept_until_us);
     node->trial = json_is_true(json_object_get(args, "trial"));
     return was;
 }
@@ -284,6 +290,12 @@ static inline json_t *verb_nothing(struct fake_fleet *fleet, int number, const j
     return json_object();
 }
 
+static inline json_t *verb_ping(struct fake_fleet *fleet, int number, const json_t *args)
+{
+    (void)args;
+    return json_pack("{s:I}", "epoch_us", (json_int_t)(clock_wall_us() + fleet->nodes[number].clock_ahead_us));
+}
+
 static inline json_t *verb_tail(struct fake_fleet *fleet, int number, const json_t *args)
 {
     (void)fleet, (void)number, (void)args;
@@ -366,6 +378,7 @@ static const struct {
     {"site.describe", false, verb_describe},
     {"host.room", false, verb_room},
     {"logs.tail", false, verb_tail},
+    {"ping", false, verb_ping},
     {"route.get", false, verb_route},
     {"site.definition", true, verb_definition},
     {"site.mark", true, verb_mark},
@@ -409,6 +422,8 @@ static inline json_t *fleet_answer(
             "capabilities");
     if (strncmp(verb, "lease.", 6) == 0)
         return fleet_lease(node, verb, job ? job : "");
+    if (node->refused_times > 0 && strcmp(verb, node->refused_verb) == 0 && node->refused_times--)
+        return fleet_refusal("failed", "not now");
     for (size_t i = 0; i < sizeof fleet_verbs / sizeof *fleet_verbs; i++) {
         if (strcmp(fleet_verbs[i].verb, verb) != 0)
             continue;
@@ -435,10 +450,13 @@ static inline bool fleet_take(struct fake_fleet *fleet, int number, const char *
     size_t used = strlen(fleet->heard);
     snprintf(fleet->heard + used, sizeof fleet->heard - used, "%s:%s ", node_names[number], verb);
     fleet_visit(fleet);
+    node->hellos += is_hello;
     if (is_hello && node->hellos_refused > 0 && node->hellos_refused--)
         return false;
     bool cut = node->cut_times > 0 && strcmp(role, "operator") == 0 && strcmp(node->cut_verb, verb) == 0;
     node->cut_times -= cut;
+    if (cut && node->refused_once_cut)
+        node->hellos_refused = node->refused_once_cut;
     if (cut && !node->cut_after)
         return false;
     json_t *answer = fleet_answer(fleet, number, role, verb, json_object_get(request, "args"));
