@@ -13,7 +13,12 @@
 
 enum dialog_kind { DIALOG_KIND_CONFIRM, DIALOG_KIND_NAME, DIALOG_KIND_MESSAGE, DIALOG_KIND_ASK };
 
-enum { NOTE_SHARE = 4 /* of the height */, WIDEST = 100, SIDES = 4 /* frame and a blank on each side */ };
+enum {
+    NOTE_LINES = 100,
+    NOTE_SHARE = 3 /* of the height */,
+    WIDEST = 100,
+    SIDES = 4 /* frame and a blank on each side */
+};
 
 struct dialog {
     enum dialog_kind kind;
@@ -23,9 +28,8 @@ struct dialog {
     struct input *input; /* name and ask */
     unsigned style;      /* of the frame */
     bool full;
-    char *note; /* NULL: none */
-    unsigned note_style;
-    double progress; /* < 0: no gauge */
+    struct text *note; /* NULL: none */
+    double progress;   /* < 0: no gauge */
     char *progress_label;
 };
 
@@ -79,7 +83,7 @@ void dialog_free(struct dialog *dialog)
     free(dialog->title);
     free(dialog->question);
     free(dialog->progress_label);
-    free(dialog->note);
+    text_free(dialog->note);
     free(dialog);
 }
 
@@ -106,8 +110,14 @@ void dialog_set_full(struct dialog *dialog)
 
 void dialog_set_note(struct dialog *dialog, unsigned style, const char *note)
 {
-    xstr_set(&dialog->note, note && note[0] ? note : NULL);
-    dialog->note_style = style;
+    text_free(dialog->note);
+    dialog->note = NULL;
+    if (!note || !note[0])
+        return;
+    dialog->note = text_new(NOTE_LINES);
+    text_set_wrap(dialog->note, true);
+    text_set_follow(dialog->note, true); /* where there is little room its end stays */
+    text_add(dialog->note, style, note);
 }
 
 /* --- keys */
@@ -167,31 +177,6 @@ static int foot_rows(const struct dialog *dialog)
     return rows[dialog->kind] + (gauge ? 1 : 0);
 }
 
-static int note_rows(const struct dialog *dialog, int height)
-{
-    int rows = dialog->note ? 1 : 0, most = height / NOTE_SHARE > 1 ? height / NOTE_SHARE : 1;
-    for (const char *at = dialog->note; at && *at; at++)
-        rows += *at == '\n';
-    return rows < most ? rows : most;
-}
-
-/* The last `rows` lines of the note. */
-static void draw_note(const struct dialog *dialog, struct area area, int rows)
-{
-    const char *at = dialog->note;
-    int count = 1;
-    for (const char *newline = at; newline && *newline; newline++)
-        count += *newline == '\n';
-    for (int line = 0; at && line < count; line++) {
-        size_t length = strcspn(at, "\n");
-        char *text = xstrndup(at, length);
-        if (line >= count - rows)
-            area_fit(area, 0, line - (count - rows), area.width, CELLS_LEFT, dialog->note_style, text);
-        free(text);
-        at += length + (at[length] == '\n');
-    }
-}
-
 static int widest_of(const struct dialog *dialog)
 {
     int widest = text_widest(dialog->body), title = text_columns(dialog->title) + 4;
@@ -245,9 +230,21 @@ static void draw_position(const struct dialog *dialog, struct area outer)
         area_text(outer, x, 0, dialog->style, words);
 }
 
+static int width_of(const struct dialog *dialog, struct area area)
+{
+    return dialog->full || widest_of(dialog) > area.width ? area.width : widest_of(dialog);
+}
+
+static int note_rows(const struct dialog *dialog, struct area area)
+{
+    int most = area.height / NOTE_SHARE > 1 ? area.height / NOTE_SHARE : 1;
+    size_t rows = dialog->note ? text_rows(dialog->note, width_of(dialog, area) - SIDES) : 0;
+    return rows < (size_t)most ? (int)rows : most;
+}
+
 static struct area place_of(const struct dialog *dialog, struct area area, int foot)
 {
-    int width = widest_of(dialog) < area.width ? widest_of(dialog) : area.width;
+    int width = width_of(dialog, area);
     size_t body = text_rows(dialog->body, width - SIDES);
     int wanted = (body > 500 ? 500 : (int)body) + (body > 0 ? 1 : 0) + foot + 2;
     return dialog->full ? area : area_center(area, width, wanted);
@@ -256,7 +253,7 @@ static struct area place_of(const struct dialog *dialog, struct area area, int f
 /* Where there is hardly any room the frame goes first, then the body: the question must stay readable. */
 void dialog_draw(struct dialog *dialog, struct area area)
 {
-    int note = note_rows(dialog, area.height), foot = foot_rows(dialog) + note;
+    int note = note_rows(dialog, area), foot = foot_rows(dialog) + note;
     struct area outer = place_of(dialog, area, foot), inside = outer;
     bool framed = outer.height >= foot + 3 && outer.width >= 16;
     area_fill(outer, ROLE_NORMAL);
@@ -271,6 +268,7 @@ void dialog_draw(struct dialog *dialog, struct area area)
     if (framed && body > room)
         draw_position(dialog, outer);
     struct area below = area_sub(inside, 0, room > 0 ? room : 0, inside.width, foot);
-    draw_note(dialog, area_sub(below, 0, 0, below.width, note), note);
+    if (note > 0)
+        text_draw(dialog->note, area_sub(below, 0, 0, below.width, note));
     draw_foot(dialog, area_sub(below, 0, note, below.width, foot - note));
 }

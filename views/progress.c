@@ -85,10 +85,13 @@ const char *progress_object(const struct job_record *job, char out[PROGRESS_OBJE
     size_t more = 0;
     if (job->plan_json && json_parse(job->plan_json, strlen(job->plan_json), &plan, NULL) == ERR_OK)
         more = json_array_size(json_object_get(json_object_get(plan, "options"), "more"));
-    json_decref(plan);
-    str_copy(out, PROGRESS_OBJECT_SIZE, job->object);
-    size_t length = strlen(out);
+    const char *to = json_get_text(plan, "to");
     if (more > 0)
-        str_format(out + length, PROGRESS_OBJECT_SIZE - length, " and %zu more", more);
+        str_format(out, PROGRESS_OBJECT_SIZE, "%s and %zu more", job->object, more);
+    else if (to && to[0])
+        str_format(out, PROGRESS_OBJECT_SIZE, "%s from %s to %s", job->object, job->host, to);
+    else
+        str_copy(out, PROGRESS_OBJECT_SIZE, job->object);
+    json_decref(plan);
     return out;
 }

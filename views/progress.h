@@ -9,7 +9,7 @@
 #include "views/freshness.h"
 
 #define PROGRESS_SIZE 160
-#define PROGRESS_OBJECT_SIZE (KEY_SIZE + 32)
+#define PROGRESS_OBJECT_SIZE (KEY_SIZE + 2 * NAME_SIZE + 32)
 
 /* 0…1 of what is being copied; NaN where nothing is, or nobody knows of how much. */
 double progress_fraction(const struct job_step_record *step);
@@ -21,7 +21,8 @@ const char *progress_words(const struct job_step_record *step, char out[PROGRESS
  * *out is "" for a step that does not run. */
 enum concern progress_alive(const struct job_step_record *step, int64_t now_us, char out[PROGRESS_SIZE]);
 
-/* What a job is about, for a person: "example.org", "example.org and 2 more", "all sites on mosh01". Returns out. */
+/* What a job is about, for a person: "example.org", "example.org from mosh01 to mosh02", "example.org and 2 more", "all
+ * sites on mosh01". Returns out. */
 const char *progress_object(const struct job_record *job, char out[PROGRESS_OBJECT_SIZE]);
 
 /* The step that is under way; NULL where none is. Borrowed. */

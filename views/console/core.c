@@ -251,6 +251,18 @@ static bool was_running(const struct console *console, int64_t id)
     return false;
 }
 
+/* Of one that is done the message says what; of others it says why. */
+static void tell_end(struct console *console, const struct job_record *job, const struct shown_state *state)
+{
+    long long id = job->id;
+    unsigned style = concern_style(state->concern);
+    if (job->state == JOB_DONE)
+        console_say(console, style, "%s job %lld: %s", state->symbol, id, job->message);
+    else
+        console_say(console, style, "%s job %lld: %s %s %s: %s", state->symbol, id, job->action, job->object,
+            state->word, job->message);
+}
+
 /* A job that ends while the person looks elsewhere is told of. */
 static void watch_jobs(struct console *console)
 {
@@ -259,8 +271,7 @@ static void watch_jobs(struct console *console)
     vec_each (&console->picture.jobs->items, const struct job_record, job) {
         struct shown_state state = shown_job(job);
         if (state.concern != CONCERN_ACTIVE && was_running(console, job->id))
-            console_say(console, concern_style(state.concern), "%s job %lld %s %s: %s %s", state.symbol,
-                (long long)job->id, job->action, job->object, state.word, job->message);
+            tell_end(console, job, &state);
     }
     vec_clear(&console->running);
     vec_each (&console->picture.jobs->items, const struct job_record, job)

@@ -2,6 +2,8 @@
  * What is done to a site is asked for where sites are: here the keys are about the job itself. */
 #include "views/console/jobs.h"
 
+#include <string.h>
+
 #include "actions/action.h"
 #include "tui/style.h"
 #include "views/console/action_dialog.h"
@@ -15,14 +17,28 @@ static const struct key_binding bindings[] = {
     {'c', JOB_CANCEL, "job-cancel", "cancel", "Stop the running job and undo what it did, as far as that is safe", 3},
     {'l', JOB_LOGS, "job-logs", "logs", "The log of the site the job is about", 4},
 };
+enum { KEYS = sizeof bindings / sizeof *bindings };
 const struct keymap job_keymap = KEYMAP("Job", bindings);
 
+/* Of a job that runs, one that ended and one that may have been left half way. */
+const struct keymap *job_keymap_of(const struct job_record *job)
+{
+    static struct key_binding running[KEYS], over[KEYS];
+    static const struct keymap running_keymap = KEYMAP("Job", running), over_keymap = KEYMAP("Job", over);
+    memcpy(running, bindings, sizeof bindings);
+    memcpy(over, bindings, sizeof bindings);
+    running[0].hint = NULL;
+    over[1].hint = NULL;
+    return shown_job(job).concern == CONCERN_ACTIVE ? &running_keymap : &over_keymap;
+}
+
+/* What failed after its site had settled may be taken back: the engine knows. */
 static void undo(struct console *console, const struct job_record *job)
 {
     const struct action *action = action_find(job->action);
     if (job->state == JOB_PLANNED || job->state == JOB_RUNNING)
         console_say(console, ROLE_WARNING, "job %lld is not over: c cancels it", (long long)job->id);
-    else if (job->state != JOB_DONE)
+    else if (job->state != JOB_DONE && job->state != JOB_FAILED)
         console_say(console, ROLE_WARNING, "job %lld is %s: what it did was undone already, as far as it could be",
             (long long)job->id, job_state_word(job->state));
     else if (!action || !action->opposite)

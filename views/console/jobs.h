@@ -6,6 +6,8 @@
 
 enum job_command { JOB_UNDO = 1, JOB_CANCEL, JOB_LOGS };
 extern const struct keymap job_keymap;
+/* The same keys, for the footer of the job's own page: only those that do something now have hints. */
+const struct keymap *job_keymap_of(const struct job_record *job);
 
 /* Do it, or say why it cannot be done. */
 void job_command(struct console *console, int command, const struct job_record *job);

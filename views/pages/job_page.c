@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "actions/action.h"
 #include "base/clock.h"
@@ -139,11 +140,6 @@ static void job_update(struct view *view)
     int64_t now_us = console_freshness(view->console).now_us;
     bool ended = detail->job.ended_us != 0;
     add_steps(page, detail, ended ? detail->job.ended_us : now_us);
-    if (detail->job.state == JOB_FAILED)
-        text_add(page->steps, ROLE_WARNING, "\nThe job failed. l shows the site's log, Esc goes back.");
-    const struct action *action = action_find(detail->job.action);
-    if (detail->job.state == JOB_DONE && action && action->opposite)
-        text_add(page->steps, ROLE_DIM, "\nu takes it back, after showing the plan.");
 }
 
 static void job_wish(struct view *view, struct wish *wish)
@@ -166,18 +162,38 @@ static double done_fraction(const struct job_detail *detail)
     return count ? (double)done / (double)count : (double)NAN;
 }
 
+/* What can be done about a job that is over. */
+static const char *way_on(const struct job_record *job)
+{
+    const struct action *action = action_find(job->action);
+    if (job->state == JOB_DONE)
+        return action && action->opposite ? "u takes it back, after showing the plan" : "";
+    return job->state == JOB_FAILED ? "l shows the site's log, W on the site asks every host where it is" : "";
+}
+
 /* "step 7 of 14: copy on mosh02, pass 2, 1.2G of 4.0G, 98M/s, 28s left"; a job in the queue says what it waits for. */
 static void draw_current(const struct job_detail *detail, const struct job_step_record *current, struct area row)
 {
     char words[PROGRESS_SIZE];
     if (!current) {
         bool waits = detail->job.state == JOB_PLANNED;
-        area_text(row, 0, 0, ROLE_ACTIVE, waits && !detail->job.message[0] ? "waiting for its turn" : "");
+        area_text(row, 0, 0, waits ? ROLE_ACTIVE : ROLE_DIM,
+            !waits                   ? way_on(&detail->job)
+            : detail->job.message[0] ? ""
+                                     : "waiting for its turn");
         return;
     }
     progress_words(current, words);
     area_textf(row, 0, 0, ROLE_ACTIVE, "step %d of %zu: %s%s%s%s%s", current->index + 1, detail->steps.items.count,
         current->name, current->host[0] ? " on " : "", current->host, words[0] ? ", " : "", words);
+}
+
+/* What a copy says of itself stands in the next line already. */
+static const char *what_happens(const struct job_record *job, const struct job_step_record *current)
+{
+    bool said = current && current->total_bytes && current->progress && current->command &&
+                strcmp(current->progress, job->message) == 0;
+    return said ? current->command : job->message;
 }
 
 static void draw_head(const struct job_page *page, const struct job_detail *detail, struct area area)
@@ -186,7 +202,8 @@ static void draw_head(const struct job_page *page, const struct job_detail *deta
     const struct job_step_record *current = progress_current(&detail->steps);
     struct shown_state state = shown_job(job);
     struct freshness freshness = console_freshness(page->view.console);
-    char at[LINES_TIME_SIZE], took[FORMAT_SIZE], alive[PROGRESS_SIZE] = "", object[PROGRESS_OBJECT_SIZE];
+    char at[LINES_TIME_SIZE], took[FORMAT_SIZE], alive[PROGRESS_SIZE] = "", percent[8] = "",
+                                                 object[PROGRESS_OBJECT_SIZE];
     unsigned style = concern_style(state.concern);
     int x = area_textf(area, 0, 0, style | STYLE_BOLD, "%s %s", state.symbol, state.word) + 2;
     x += area_text(area, x, 0, ROLE_TITLE, job->action) + 1;
@@ -195,12 +212,16 @@ static void draw_head(const struct job_page *page, const struct job_detail *deta
         format_duration((job->ended_us ? job->ended_us : freshness.now_us) - job->started_us, took);
     else
         str_copy(took, sizeof took, "–");
-    area_textf(area, 0, 1, ROLE_DIM, "asked by %s at %s, took %s, reason: %s", job->who[0] ? job->who : "?",
-        lines_time(job->created_us, freshness.now_us, at), took, job->reason[0] ? job->reason : "none given");
-    area_text(area, 0, 2, style, job->message);
+    area_textf(area, 0, 1, ROLE_DIM, "asked by %s at %s, %s %s, reason: %s", job->who[0] ? job->who : "?",
+        lines_time(job->created_us, freshness.now_us, at), job->ended_us ? "took" : "runs for", took,
+        job->reason[0] ? job->reason : "none given");
+    area_text(area, 0, 2, style, what_happens(job, current));
     draw_current(detail, current, area_row(area, 3));
     int gauge = area.width * 3 / 5 < GAUGE_COLUMNS ? area.width * 3 / 5 : GAUGE_COLUMNS;
-    gauge_draw(area_sub(area, 0, 0, gauge, area.height), 4, done_fraction(detail), style, "");
+    double done = done_fraction(detail);
+    if (!isnan(done))
+        str_format(percent, sizeof percent, "%3.0f %%", 100 * done);
+    gauge_draw(area_sub(area, 0, 0, gauge, area.height), 4, done, style, percent);
     enum concern concern = current ? progress_alive(current, freshness.now_us, alive) : CONCERN_NONE;
     area_text(area, gauge + 2, 4, concern == CONCERN_ACTIVE ? ROLE_DIM : concern_style(concern), alive);
 }
@@ -242,10 +263,10 @@ static bool job_key(struct view *view, int key)
 
 static size_t job_keymaps(struct view *view, const struct keymap **maps, size_t max)
 {
-    (void)view;
+    const struct job_detail *detail = detail_of((const struct job_page *)view);
     if (max < 2)
         return 0;
-    maps[0] = &job_keymap;
+    maps[0] = detail && detail->found ? job_keymap_of(&detail->job) : &job_keymap;
     maps[1] = &text_keymap;
     return 2;
 }

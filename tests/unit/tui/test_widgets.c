@@ -380,6 +380,23 @@ static void the_question_can_be_read_in_the_smallest_terminal(void **state)
     buf_free(&text);
 }
 
+static void a_long_warning_above_the_question_is_not_cut(void **state)
+{
+    (void)state;
+    struct buf text = BUF(10000);
+    struct cells *cells = cells_new(50, 20);
+    struct dialog *dialog = dialog_type_name("Migrate", plan(), "example.org");
+    dialog_set_note(dialog, ROLE_WARNING,
+        "! the old copy that is kept there is brought up to date and used: it is no way back any more\n2 steps");
+    dialog_draw(dialog, cells_area(cells));
+    cells_to_text(cells, &text);
+    assert_non_null(strstr(buf_text(&text), "no way back any more"));
+    assert_non_null(strstr(buf_text(&text), "2 steps"));
+    dialog_free(dialog);
+    cells_free(cells);
+    buf_free(&text);
+}
+
 /* --- layout */
 
 static const struct key_binding hints[] = {
@@ -468,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_drastic_thing_needs_the_exact_name),
         cmocka_unit_test(dialogs_look_as_they_should),
         cmocka_unit_test(the_question_can_be_read_in_the_smallest_terminal),
+        cmocka_unit_test(a_long_warning_above_the_question_is_not_cut),
         cmocka_unit_test(frames_shrink_by_importance),
         cmocka_unit_test(fields_and_big_figures),
         cmocka_unit_test(everything_is_drawn_at_every_size),

@@ -66,7 +66,7 @@ static void silence_grows_from_fine_to_critical(void **state)
     }
 }
 
-static void a_job_of_several_objects_says_so(void **state)
+static void a_job_says_what_it_is_about(void **state)
 {
     (void)state;
     char words[PROGRESS_OBJECT_SIZE];
@@ -74,6 +74,9 @@ static void a_job_of_several_objects_says_so(void **state)
     assert_string_equal(progress_object(&job, words), "a.example");
     job.plan_json = xstrdup("{\"options\":{\"more\":[\"b.example\",\"c.example\"]}}");
     assert_string_equal(progress_object(&job, words), "a.example and 2 more");
+    xstr_set(&job.plan_json, "{\"to\":\"mosh02\"}");
+    str_copy(job.host, sizeof job.host, "mosh01");
+    assert_string_equal(progress_object(&job, words), "a.example from mosh01 to mosh02");
     xstr_set(&job.plan_json, "{broken");
     assert_string_equal(progress_object(&job, words), "a.example");
     job.object_kind = KIND_HOST;
@@ -88,7 +91,7 @@ int main(void)
         cmocka_unit_test(what_is_known_of_a_copy_is_said),
         cmocka_unit_test(more_than_all_is_all_and_nothing_is_nothing),
         cmocka_unit_test(silence_grows_from_fine_to_critical),
-        cmocka_unit_test(a_job_of_several_objects_says_so),
+        cmocka_unit_test(a_job_says_what_it_is_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
