@@ -50,6 +50,13 @@ static bool text_is(const json_t *object, const char *key, const char *wanted)
     return text && strcmp(text, wanted) == 0;
 }
 
+static json_t *about(const struct move *move)
+{
+    json_t *args = json_object();
+    json_put_text(args, "site", move->site->name);
+    return args;
+}
+
 /* --- may it be done? ---------------------------------------------------------------------------------------------- */
 
 static enum err choose_target(struct move *move, struct err_info *info)
@@ -183,6 +190,45 @@ static enum err check_free(struct move *move, struct err_info *info)
         }
     }
     return ERR_OK;
+}
+
+/* Storage is unmounted and mounted by /etc/fstab, while visitors wait: that has to be there before. A helper that says
+ * nothing of it is not asked for it. */
+static enum err check_named_in_fstab(
+    const json_t *room, const char *host, const char *path, const char *volume, struct err_info *info)
+{
+    const json_t *points = json_object_get(room, "mount_points"), *point;
+    size_t i;
+    json_array_foreach (points, i, point)
+        if (strcmp(json_string_value(point) ? json_string_value(point) : "", path) == 0)
+            return ERR_OK;
+    return points ? err_set(info, ERR_INVALID,
+                        "%s is storage mounted at %s, which is no mount point in /etc/fstab of %s: write its row there "
+                        "first",
+                        volume, path, host)
+                  : ERR_OK;
+}
+
+/* Of bind mounts: their path is the same on both hosts. */
+static enum err check_storage(struct move *move, struct err_info *info)
+{
+    const json_t *volume;
+    json_t *here = NULL;
+    enum err err = ERR_OK;
+    size_t i;
+    json_array_foreach (json_object_get(move->described, "volumes"), i, volume) {
+        const char *path = json_get_text(volume, "path"), *name = json_get_text(volume, "name");
+        if (err || !text_is(volume, "driver", "mount") || !text_is(volume, "kind", "bind") || !path || !name)
+            continue;
+        if (!here)
+            err = plan_ask(move->request, move->site->host, "host.room", about(move), &here, info);
+        if (!err)
+            err = check_named_in_fstab(here, move->site->host, path, name, info);
+        if (!err)
+            err = check_named_in_fstab(move->room, move->to, path, name, info);
+    }
+    json_decref(here);
+    return err;
 }
 
 /* --- room --------------------------------------------------------------------------------------------------------- */
@@ -506,13 +552,6 @@ static void add_handover(const struct move *move)
 
 /* --- the plan ----------------------------------------------------------------------------------------------------- */
 
-static json_t *about(const struct move *move)
-{
-    json_t *args = json_object();
-    json_put_text(args, "site", move->site->name);
-    return args;
-}
-
 static enum err look(struct move *move, struct err_info *info)
 {
     const struct plan_request *request = move->request;
@@ -529,6 +568,8 @@ static enum err look(struct move *move, struct err_info *info)
         err = choose_runtime(move, info);
     if (!err)
         err = check_free(move, info);
+    if (!err)
+        err = check_storage(move, info);
     if (!err)
         settle_drivers(move);
     if (!err)

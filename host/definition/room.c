@@ -17,6 +17,7 @@
 #include "host/sample/proc_file.h"
 #include "host/session.h"
 #include "host/site/mark.h"
+#include "host/storage/fstab.h"
 #include "host/verbs.h"
 
 #define FILE_CEILING (4u * 1024 * 1024)
@@ -250,6 +251,7 @@ enum err verb_host_room(
         put_memory(*ok);
         json_object_set(*ok, "runtimes", runtimes);
         json_object_set_new(*ok, "listening", list_ports(ports));
+        json_object_set_new(*ok, "mount_points", fstab_points());
         if (site)
             put_site(*ok, inventory, site);
     }

@@ -16,6 +16,7 @@
 
 #define FSTAB "/etc/fstab"
 #define FILE_CEILING (4u * 1024 * 1024)
+#define MOST_POINTS 1000
 #define RELOAD_LIMIT_US (60 * USEC_PER_SEC)
 
 struct span {
@@ -182,6 +183,26 @@ bool fstab_has_below(const char *path)
     }
     buf_free(&text);
     return found;
+}
+
+json_t *fstab_points(void)
+{
+    struct buf text;
+    struct span line;
+    struct row row = {0};
+    json_t *once = json_object(), *points = json_array();
+    read_file(&text, NULL);
+    const char *at = buf_text(&text), *end = at + text.length;
+    while (next_line(&at, end, &line) && json_array_size(points) < MOST_POINTS) {
+        read_row(line.begin, line.end, &row);
+        if (!row.point[0] || strcmp(row.point, "/") == 0 || json_object_get(once, row.point))
+            continue;
+        if (json_object_set_new(once, row.point, json_true()) == 0) /* what is no UTF-8 is nobody's */
+            json_array_append_new(points, json_string(row.point));
+    }
+    json_decref(once);
+    buf_free(&text);
+    return points;
 }
 
 /* Of several rows for one mount point the first one counts. */

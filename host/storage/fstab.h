@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "host/path.h"
 
 enum fstab_when {
@@ -27,6 +28,9 @@ enum fstab_when fstab_find_above(const char *path, char point[HOST_PATH_SIZE]);
 
 /* A row has a mount point at `path` or below it. */
 bool fstab_has_below(const char *path);
+
+/* The mount points of all rows but "/", each once: a new array of texts, at most 1,000. */
+json_t *fstab_points(void);
 
 /* The text with `path` mounted at boot (the row that `mount PATH` takes, and rows that remount it), or in no row for
  * it. The same text where nothing is to be changed. Pure. ERR_FULL where `out` has no room. */

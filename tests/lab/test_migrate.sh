@@ -67,6 +67,7 @@ wharf_is_mounted_on() { # HOST: there and nowhere else
 }
 test_a_volume_on_shared_storage_is_mounted_elsewhere_and_at_boot() {
     append wharf.example 41 || { why="cannot write"; return 1; }
+    lab exec mosh03 sh -c ': >/etc/fstab' && refused 'no mount point in /etc/fstab of mosh03' migrate wharf.example --to mosh03 || return 1
     visitors get wharf.example --rate 20
     act migrate wharf.example --to mosh02
     local result=$? said=$why

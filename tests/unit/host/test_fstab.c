@@ -252,6 +252,19 @@ static void the_nearest_mount_point_above_a_directory_is_found(void **state)
     assert_string_equal(point, "");
 }
 
+static void its_mount_points_are_told_once_each(void **state)
+{
+    (void)state;
+    tree_write(&tree, "/etc/fstab",
+        "a / ext4 rw 0 1\nb /srv/a\\040b nfs ro\nc none swap\nb /srv/a\\040b/ nfs rw\n"
+        "d /srv/\xff nfs rw\n#e /srv/e nfs rw\nf /srv/f nfs");
+    json_t *points = fstab_points();
+    assert_int_equal(json_array_size(points), 2);
+    assert_string_equal(json_string_value(json_array_get(points, 0)), "/srv/a b");
+    assert_string_equal(json_string_value(json_array_get(points, 1)), "/srv/f");
+    json_decref(points);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_host, remove_host)
 int main(void)
 {
@@ -269,6 +282,7 @@ int main(void)
         TEST(the_file_is_replaced_only_where_something_changes),
         TEST(a_mount_point_that_is_not_named_is_refused),
         TEST(systemd_is_told_where_it_runs),
+        TEST(its_mount_points_are_told_once_each),
         TEST(the_nearest_mount_point_above_a_directory_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
