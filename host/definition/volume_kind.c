@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "host/path.h"
 #include "host/sample/proc_file.h"
+#include "host/storage/fstab.h"
 
 #define BTRFS_MAGIC 0x9123683E /* linux/magic.h */
 #define SUBVOLUME_INODE 256    /* BTRFS_FIRST_FREE_OBJECTID: the root directory of each subvolume */
@@ -35,7 +36,7 @@ static bool is_remote(const char *type)
     return str_starts(type, "fuse.") || strcmp(type, "fuse") == 0 || strcmp(type, "fuseblk") == 0;
 }
 
-/* Blanks stand as three octal digits in both files (fstab(5), proc_pid_mountinfo(5)). */
+/* Blanks stand as three octal digits (proc_pid_mountinfo(5)). */
 static bool is_path(const char *word, const char *path)
 {
     for (; *word && *path; path++) {
@@ -71,24 +72,10 @@ static bool mounted_type(const char *path, char type[WORD_SIZE])
     return found;
 }
 
-static bool is_in_fstab(const char *path)
-{
-    char full[HOST_PATH_SIZE], word[WORD_SIZE];
-    struct buf text = BUF(FILE_CEILING);
-    bool found = false;
-    buf_read_file(&text, host_path(full, sizeof full, "/etc/fstab"), NULL);
-    for (const char *line = buf_text(&text); line && !found; line = proc_next_line(line)) {
-        const char *at = line;
-        found = *line != '#' && proc_skip(&at, 1) && proc_take_word(&at, word, sizeof word) && is_path(word, path);
-    }
-    buf_free(&text);
-    return found;
-}
-
 static bool is_mounted_storage(const char *path)
 {
     char type[WORD_SIZE];
-    return mounted_type(path, type) && (is_remote(type) || is_in_fstab(path));
+    return mounted_type(path, type) && (is_remote(type) || fstab_when(path) != FSTAB_NEVER);
 }
 
 const char *volume_driver(const char *path, bool is_named)
