@@ -144,6 +144,15 @@ void present_active_hosts(const struct present_site *site, char *out, size_t out
     }
 }
 
+/* Of several copies that are kept, the one whose time is over first: until that is removed no other is seen to. */
+static bool is_kept_shorter(const struct site_marking *marking, const struct site_state *state)
+{
+    if (marking->mark != MARK_KEPT)
+        return false;
+    bool is_sooner = marking->until_us && (!state->kept_until_us || marking->until_us < state->kept_until_us);
+    return !state->kept_host[0] || is_sooner;
+}
+
 void present_put_marks(struct present_site *site)
 {
     struct site_state *state = &site->state;
@@ -154,7 +163,7 @@ void present_put_marks(struct present_site *site)
         const struct site_marking *marking = present_marking(*host, state->name);
         if (!marking)
             continue;
-        if (marking->mark == MARK_KEPT && !state->kept_host[0]) {
+        if (is_kept_shorter(marking, state)) {
             str_copy(state->kept_host, sizeof state->kept_host, (*host)->state.name);
             state->kept_until_us = marking->until_us;
         }

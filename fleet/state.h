@@ -144,7 +144,7 @@ struct site_state {
     enum site_mark mark;          /* of its containers on `host` */
     char mark_job[MARK_JOB_SIZE]; /* who set it */
     int64_t mark_since_us;        /* the host's clock */
-    char kept_host[NAME_SIZE];    /* where the copy of before its last move is kept; "" nowhere */
+    char kept_host[NAME_SIZE];    /* where a copy of before a move is kept, the first to go; "" nowhere */
     int64_t kept_until_us;        /* the host's clock */
     enum health health;
     char image[IMAGE_SIZE]; /* of its first container */

@@ -274,18 +274,40 @@ static void site_moved_off_a_lost_host_runs_and_says_so(void **state)
     assert_string_equal(bench_told(bench), "site.conflict");
 }
 
-/* The host with a container of shop that is stopped and would start at boot; and the mark it bears. */
-static void report_marked(struct bench *bench, const char *host, enum run_state run_state, enum site_mark mark)
+/* The host with a container of shop that would start at boot; and the mark it bears, until then. */
+static void report_marked_until(
+    struct bench *bench, const char *host, enum run_state run_state, enum site_mark mark, int64_t until_us)
 {
     struct box box = box_of(host);
     struct container_state *container = box_add(&box, "shop-web", "shop");
-    struct site_marking marking = {.site = "shop", .mark = mark, .job = "12", .since_us = 5, .until_us = 9};
+    struct site_marking marking = {.site = "shop", .mark = mark, .job = "12", .since_us = 5, .until_us = until_us};
     container->state = run_state;
     container->starts_at_boot = true;
     container->mark = mark;
     box.report.marks = &marking;
     box.report.mark_count = mark != MARK_NONE;
     bench_report(bench, &box);
+}
+
+static void report_marked(struct bench *bench, const char *host, enum run_state run_state, enum site_mark mark)
+{
+    report_marked_until(bench, host, run_state, mark, 9);
+}
+
+static void of_two_kept_copies_the_first_to_go_is_named(void **state)
+{
+    struct bench *bench = *state;
+    begin(bench);
+    report_marked_until(bench, "alpha", RUN_EXITED, MARK_KEPT, 9);
+    report_marked_until(bench, "beta", RUN_EXITED, MARK_KEPT, 7);
+    assert_string_equal(bench_get_site(bench, "shop")->kept_host, "beta");
+    assert_int_equal(bench_get_site(bench, "shop")->kept_until_us, 7);
+    report_marked_until(bench, "beta", RUN_EXITED, MARK_KEPT, 0); /* it does not go */
+    assert_string_equal(bench_get_site(bench, "shop")->kept_host, "alpha");
+    report_marked_until(bench, "alpha", RUN_EXITED, MARK_KEPT, 11);
+    report_marked_until(bench, "beta", RUN_EXITED, MARK_KEPT, 12);
+    assert_string_equal(bench_get_site(bench, "shop")->kept_host, "alpha");
+    assert_int_equal(bench_get_site(bench, "shop")->kept_until_us, 11);
 }
 
 static void copy_that_would_start_at_boot_is_a_conflict(void **state)
@@ -592,6 +614,7 @@ int main(void)
         TEST(podman_and_docker_containers_of_one_name_are_two),
         TEST(site_running_on_two_hosts_is_a_conflict),
         TEST(stopped_copy_on_another_host_is_no_conflict),
+        TEST(of_two_kept_copies_the_first_to_go_is_named),
         TEST(copy_that_would_start_at_boot_is_a_conflict),
         TEST(kept_copy_that_runs_all_the_same_is_a_conflict),
         TEST(move_seen_host_by_host_is_no_conflict),
