@@ -263,11 +263,24 @@ static void room_to_text(const struct plan *plan, struct buf *out)
             format_bytes((double)room->before_bytes, before), format_bytes((double)room->after_bytes, after));
 }
 
+/* "migrate example.org from mosh01 to mosh02", "restart example.org and 2 more", "restart all sites on mosh01" */
+static void title_to_text(const struct plan *plan, struct buf *out)
+{
+    size_t more = json_array_size(json_object_get(plan->options, "more"));
+    bool of_host = plan->object_kind == KIND_HOST, has_place = plan->host[0] && !of_host && !more;
+    buf_printf(out, "%s %s%s", plan->action, of_host ? "all sites on " : "", plan->object);
+    if (more)
+        buf_printf(out, " and %zu more", more);
+    if (has_place)
+        buf_printf(out, " %s %s", plan->to[0] ? "from" : "on", plan->host);
+    if (plan->to[0])
+        buf_printf(out, " to %s", plan->to);
+    buf_puts(out, "\n\n");
+}
+
 void plan_to_text(const struct plan *plan, struct buf *out)
 {
-    buf_printf(out, "%s %s%s%s%s%s%s\n\n", plan->action, plan->object_kind == KIND_HOST ? "all sites on " : "",
-        plan->object, plan->host[0] && strcmp(plan->host, plan->object) != 0 ? (plan->to[0] ? " from " : " on ") : "",
-        strcmp(plan->host, plan->object) != 0 ? plan->host : "", plan->to[0] ? " to " : "", plan->to);
+    title_to_text(plan, out);
     for (size_t i = 0; i < plan->steps.count; i++) {
         const struct plan_step *step = &plan->steps.items[i];
         buf_printf(out, "%2zu. %s%s%s\n", i + 1, step->host, step->host[0] ? ": " : "", step->command);

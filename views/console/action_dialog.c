@@ -188,13 +188,12 @@ static void show_question(struct action_dialog *asked)
     char note[NOTE_SIZE], told[PLAN_NOTE_SIZE], options[OPTIONS_SIZE + 32];
     bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING, has_reason = asked->reason[0] != '\0';
     unsigned style = plan_text_note(asked->plan, told);
-    bool tells = by_name || json_array_size(json_object_get(asked->plan, "warnings")) > 0;
     struct dialog *dialog = question_of(asked, plan_text_new(asked->text, asked->plan));
     list_objects(asked, note, sizeof note);
-    append_line(note, sizeof note, tells ? told : "");
+    append_line(note, sizeof note, told);
     tell_options(asked, options, sizeof options);
     append_line(note, sizeof note, by_name || has_reason ? options : "");
-    dialog_set_note(dialog, tells ? style : ROLE_ACCENT, note);
+    dialog_set_note(dialog, style, note);
     set_dialog(asked, STAGE_QUESTION, dialog);
 }
 

@@ -100,10 +100,15 @@ unsigned plan_text_note(const json_t *plan, char out[PLAN_NOTE_SIZE])
 {
     size_t warnings = json_array_size(json_object_get(plan, "warnings"));
     size_t steps = json_array_size(json_object_get(plan, "steps"));
+    const char *loses = json_get_text(plan, "loses");
     int64_t cut_ms;
     char cut[FORMAT_SIZE], line[128];
     out[0] = '\0';
     append_warnings(plan, out);
+    if (loses && !json_object_get(plan, "cut_ms")) { /* no moment without it, but until somebody ends it */
+        append(out, loses);
+        append(out, "\n");
+    }
     str_format(line, sizeof line, "%zu %s", steps, steps == 1 ? "step" : "steps");
     append(out, line);
     if (warnings > 1) {

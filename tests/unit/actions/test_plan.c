@@ -68,6 +68,29 @@ static void a_plan_is_told_in_lines(void **state)
     plan_free(&plan);
 }
 
+static void the_title_says_what_is_meant(void **state)
+{
+    (void)state;
+    static const struct {
+        enum object_kind kind;
+        const char *object, *to, *options, *title;
+    } cases[] = {{KIND_SITE, "example.org", "", "{}", "restart example.org on mosh01\n"},
+        {KIND_SITE, "example.org", "mosh02", "{\"to\":\"mosh02\"}", "restart example.org from mosh01 to mosh02\n"},
+        {KIND_SITE, "example.org", "", "{\"more\":[\"a\",\"b\"]}", "restart example.org and 2 more\n"},
+        {KIND_HOST, "mosh01", "", "{}", "restart all sites on mosh01\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan plan = example();
+        plan.object_kind = cases[i].kind;
+        plan.options = json_loads(cases[i].options, 0, NULL);
+        str_copy(plan.object, sizeof plan.object, cases[i].object);
+        str_copy(plan.to, sizeof plan.to, cases[i].to);
+        char *text = as_text(&plan);
+        assert_true(str_starts(text, cases[i].title));
+        free(text);
+        plan_free(&plan);
+    }
+}
+
 static void what_is_no_plan_is_refused(void **state)
 {
     (void)state;
@@ -128,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_is_the_same_after_it_was_kept),
         cmocka_unit_test(a_plan_is_told_in_lines),
+        cmocka_unit_test(the_title_says_what_is_meant),
         cmocka_unit_test(what_is_no_plan_is_refused),
         cmocka_unit_test(a_step_of_a_newer_dogwatch_is_named),
         cmocka_unit_test(every_step_can_be_judged_after_a_crash),
