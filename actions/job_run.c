@@ -660,6 +660,7 @@ static void make_journal(struct step_context *context, struct job_step_list *kno
 
 void job_replan(struct step_context *context, struct plan *plan)
 {
+    struct err_info info = {0};
     vec_each (&context->steps, struct job_step_record, step)
         job_step_record_free(step);
     vec_free(&context->steps);
@@ -668,6 +669,8 @@ void job_replan(struct step_context *context, struct plan *plan)
     context->current = 0;
     *plan = (struct plan){.cut_us = -1};
     make_journal(context, NULL);
+    enum err err = store_job_steps_cut(context->config->store, context->job.id, context->steps.count, &info);
+    log_failure(context, err, &info);
 }
 
 static void read_cancelled(struct step_context *context)

@@ -173,6 +173,24 @@ enum err store_job_step_put(struct store *store, const struct job_step_record *s
     return changed ? ERR_OK : err_set(info, ERR_NOT_FOUND, "there is no job %lld", (long long)step->job_id);
 }
 
+static void bind_cut(sqlite3_stmt *statement, const void *record)
+{
+    const struct job_step_record *first = record;
+    sqlite3_bind_int64(statement, 1, first->job_id);
+    sqlite3_bind_int(statement, 2, first->index);
+}
+
+enum err store_job_steps_cut(struct store *store, int64_t job_id, size_t count, struct err_info *info)
+{
+    const struct job_step_record first = {.job_id = job_id, .index = (int)count};
+    int changed = 0;
+    sqlite3 *db = store_lock_durable(store);
+    enum err result =
+        write_once(db, "DELETE FROM job_step WHERE job_id = ? AND step_index >= ?", bind_cut, &first, &changed, info);
+    store_unlock_durable(store);
+    return result == ERR_OK ? ERR_OK : err_prefix(info, result, "cannot cut the steps of job %lld", (long long)job_id);
+}
+
 /* --- reading --- */
 
 #define JOB_SELECT                                                                                                     \

@@ -73,6 +73,8 @@ enum err store_job_create(struct store *store, struct job_record *job, struct er
 enum err store_job_update(struct store *store, const struct job_record *job, struct err_info *info);
 /* Insert or replace the step (job_id, index). ERR_NOT_FOUND where there is no such job. */
 enum err store_job_step_put(struct store *store, const struct job_step_record *step, struct err_info *info);
+/* Take away the steps from index `count` on: the job has another plan now. */
+enum err store_job_steps_cut(struct store *store, int64_t job_id, size_t count, struct err_info *info);
 
 /* Newest first; limit 0: all. The list is emptied first; free it in any case. */
 enum err store_jobs(struct store *store, size_t limit, struct job_list *out, struct err_info *info);

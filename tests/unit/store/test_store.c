@@ -285,6 +285,25 @@ static void test_events_are_filtered_and_paged_newest_first(void **state)
     event_list_free(&list);
 }
 
+static void test_a_job_with_a_shorter_plan_has_no_steps_of_the_longer_one(void **state)
+{
+    struct fixture *f = *state;
+    struct err_info info;
+    struct job_record read, job = {.action = "restart", .object_kind = KIND_SITE, .object = "example.org"};
+    struct job_step_list steps;
+    assert_int_equal(store_job_create(f->store, &job, &info), ERR_OK);
+    for (int i = 0; i < 5; i++) {
+        struct job_step_record step = {.job_id = job.id, .index = i, .name = "stop"};
+        assert_int_equal(store_job_step_put(f->store, &step, &info), ERR_OK);
+    }
+    assert_int_equal(store_job_steps_cut(f->store, job.id, 2, &info), ERR_OK);
+    assert_int_equal(store_job(f->store, job.id, &read, &steps, &info), ERR_OK);
+    assert_int_equal(steps.items.count, 2);
+    assert_int_equal(steps.items.items[1].index, 1);
+    job_step_list_free(&steps);
+    job_record_free(&read);
+}
+
 static void test_a_job_and_its_steps_survive_the_engine(void **state)
 {
     struct fixture *f = *state;
@@ -697,6 +716,7 @@ int main(void)
         CASE(test_a_reader_notices_changes_and_only_changes),
         CASE(test_events_are_filtered_and_paged_newest_first),
         CASE(test_a_job_and_its_steps_survive_the_engine),
+        CASE(test_a_job_with_a_shorter_plan_has_no_steps_of_the_longer_one),
         CASE(test_a_step_or_state_of_an_unknown_job_is_refused),
         CASE(test_the_audit_chain_finds_what_was_changed_by_hand),
         CASE(test_no_store_says_what_to_start),
