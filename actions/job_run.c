@@ -22,7 +22,7 @@
 
 #define PROGRESS_EVERY_US (300 * USEC_PER_MSEC)
 #define OUTCOME_CEILING ((size_t)4000)
-#define END_TRIES 30 /* to write down how the job ended, on a disk that refuses */
+#define END_TRIES 30 /* to write down that it goes back, on a disk that refuses */
 #define END_EVERY_US (2 * USEC_PER_SEC)
 
 /* --- the journal -------------------------------------------------------------------------------------------------- */
@@ -499,6 +499,21 @@ static enum err undo_steps(struct step_context *context, struct buf *said, struc
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
+/* However long the disk refuses: who comes next on this site must not begin before, or the next engine would find this
+ * job unfinished, and undo it over what was done since. */
+static void write_end(struct step_context *context)
+{
+    struct err_info info = {0};
+    int64_t every_us = step_patience(context, END_EVERY_US);
+    for (unsigned tries = 0; store_job_update(context->config->store, &context->job, &info) != ERR_OK; tries++) {
+        if (tries % END_TRIES == 0)
+            log_failure(context, ERR_IO, &info);
+        if (context->leaving ||
+            poll(&(struct pollfd){.fd = context->leave_fd, .events = POLLIN}, 1, (int)(every_us / USEC_PER_MSEC)) > 0)
+            break; /* the next engine finds it unfinished and ends it */
+    }
+}
+
 static void end_job(struct step_context *context, enum job_state state, const char *message)
 {
     struct err_info info = {0};
@@ -514,10 +529,7 @@ static void end_job(struct step_context *context, enum job_state state, const ch
             text, &info) != ERR_OK)
         log_error("job %lld: the audit entry cannot be written: %s", (long long)context->job.id, info.message);
     job_close_links(context);
-    for (int tries = 0; write_job(context) != ERR_OK && tries < END_TRIES; tries++)
-        if (context->leaving || poll(&(struct pollfd){.fd = context->leave_fd, .events = POLLIN}, 1,
-                                    (int)(step_patience(context, END_EVERY_US) / USEC_PER_MSEC)) > 0)
-            break; /* the next engine finds it unfinished and ends it */
+    write_end(context);
     context->ended = true;
     if (context->tell_ended)
         context->tell_ended(context->owner); /* who waits for the site plans from the record */

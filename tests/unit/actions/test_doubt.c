@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "store/internal.h"
 
@@ -231,6 +232,48 @@ static void a_store_that_is_full_after_the_switch_stops_nothing(void **state)
     world_free(world);
 }
 
+/* Every write of a job's record is refused, and counted. */
+static atomic_uint refusals;
+
+static int refuse_updates(void *owner, int code, const char *table, const char *column, const char *db, const char *by)
+{
+    (void)owner, (void)column, (void)db, (void)by;
+    if (code != SQLITE_UPDATE || strcmp(table, "job") != 0)
+        return SQLITE_OK;
+    refusals++;
+    return SQLITE_DENY;
+}
+
+static void let_records_be_written(struct world *world, bool on)
+{
+    sqlite3_set_authorizer(store_lock_durable(world->store), on ? NULL : refuse_updates, NULL);
+    store_unlock_durable(world->store);
+}
+
+static void no_more_records_after_release(const char *step, bool before)
+{
+    if (!before && strcmp(step, "release") == 0 && !refusals)
+        let_records_be_written(current, false);
+}
+
+/* Whoever finds job 1 unfinished later would undo it over what job 2 has done. */
+static void a_job_whose_end_cannot_be_written_keeps_the_next_one_waiting(void **state)
+{
+    (void)state;
+    scenario = &restart;
+    struct world *world = current = world_new();
+    refusals = 0;
+    end_engine(world);
+    begin_engine(world, no_more_records_after_release);
+    must(begin_job(world), &world->info);
+    must(begin_job(world), &world->info);
+    until_fleet(world, refusals > 100);
+    let_records_be_written(world, true);
+    await_end(world);
+    expect(world, world->record.state == JOB_DONE && is_back(world), "the first one's end was never written");
+    world_free(world);
+}
+
 static void full_after_route_dead_after_stop_is_undone(const char *step, bool before)
 {
     if (!before && strcmp(step, "route") == 0)
@@ -318,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_proxy_that_is_lost_while_it_switches_leaves_the_site_where_visitors_may_be),
         cmocka_unit_test(a_cancel_does_not_turn_back_what_may_have_switched_before_a_crash),
         cmocka_unit_test(a_store_that_is_full_after_the_switch_stops_nothing),
+        cmocka_unit_test(a_job_whose_end_cannot_be_written_keeps_the_next_one_waiting),
         cmocka_unit_test(what_goes_back_on_a_full_store_goes_back_after_a_crash),
         cmocka_unit_test(a_proxy_that_stays_away_does_not_keep_the_site_down),
         cmocka_unit_test(a_job_that_has_begun_is_never_planned_anew),
