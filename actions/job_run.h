@@ -43,8 +43,9 @@ struct step_context {
         double bytes_s;
     } copying;
     bool resumed;
-    bool begun;  /* by the engine before this one: it is gone on with, whatever else */
-    bool waited; /* it stood behind another job: to be planned anew */
+    int64_t away_us; /* resumed: how long no engine was there to begin it */
+    bool begun;      /* by the engine before this one: it is gone on with, whatever else */
+    bool waited;     /* it stood behind another job: to be planned anew */
     bool going_back;
     bool turned;           /* that it goes back is on disk, journal or not: JOB_BACK_FILE */
     bool hasty;            /* going back, the first time round: who cannot be reached is left for the second */

@@ -130,7 +130,7 @@ static enum err check_direction(const struct step_context *context, struct err_i
     if (context->cancelled && !job_is_settled(context, step_site(context)) &&
         !job_may_have_decided(context, context->current))
         return err_set(info, ERR_CANCELLED, "cancelled");
-    if (!has_changed_anything(context) && clock_wall_us() - context->job.created_us > STALE_US)
+    if (!has_changed_anything(context) && context->away_us > STALE_US)
         return err_set(info, ERR_FAILED,
             "the engine was away for long and nothing had been changed yet, so it was not begun; ask for it again");
     return ERR_OK;

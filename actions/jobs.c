@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/paths.h"
 #include "store/audit.h"
+#include "store/reader.h"
 
 #define JOBS_AT_ONCE 64
 
@@ -378,7 +379,21 @@ static bool has_begun(const struct job_step_list *steps)
     return false;
 }
 
-static void resume_job(struct jobs *jobs, int64_t id)
+/* When the engine before this one was last known to live; 0: never. */
+static int64_t last_engine_us(const struct jobs *jobs)
+{
+    struct store_reader *reader = NULL;
+    struct snapshot *snapshot = NULL;
+    enum err err = store_reader_open(jobs->config.state_dir, &reader, NULL);
+    if (!err)
+        err = store_read_snapshot(reader, &snapshot, NULL);
+    int64_t at_us = err ? 0 : snapshot->engine_at_us;
+    snapshot_free(snapshot);
+    store_reader_close(reader);
+    return at_us;
+}
+
+static void resume_job(struct jobs *jobs, int64_t id, int64_t engine_us)
 {
     struct job_record job = {0};
     struct job_step_list steps = {0};
@@ -396,6 +411,8 @@ static void resume_job(struct jobs *jobs, int64_t id)
         bool begun = job.state == JOB_RUNNING || has_begun(&steps);
         struct step_context *context = job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, &steps);
         context->begun = begun;
+        context->away_us =
+            clock_wall_us() - (engine_us > context->job.created_us ? engine_us : context->job.created_us);
         context->waited = !begun; /* who knows what it waited for: it is planned anew */
         pthread_mutex_lock(&jobs->mutex);
         if (start_thread(jobs, context, &info) != ERR_OK)
@@ -411,8 +428,9 @@ enum err jobs_resume(struct jobs *jobs, struct err_info *info)
 {
     struct job_list unfinished = {0};
     enum err err = store_jobs_unfinished(jobs->config.store, &unfinished, info);
+    int64_t engine_us = unfinished.items.count ? last_engine_us(jobs) : 0;
     vec_each (&unfinished.items, const struct job_record, job)
-        resume_job(jobs, job->id);
+        resume_job(jobs, job->id, engine_us);
     job_list_free(&unfinished);
     return err;
 }

@@ -156,6 +156,25 @@ static void a_job_that_changed_nothing_does_not_begin_out_of_the_blue_hours_late
     bench_free(bench);
 }
 
+/* It stood in a queue all that time: somebody still waits for it. */
+static void a_job_asked_for_long_ago_begins_where_the_engine_was_away_for_a_moment(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    double metrics[ENGINE_METRIC_COUNT] = {0};
+    engine_dies_at(bench, "note", true);
+    clock_freeze_wall(clock_wall_us() + 3600 * USEC_PER_SEC);
+    bench_engine(bench, NULL);
+    store_put_engine(bench->store, metrics);
+    assert_true(store_flush(bench->store, PATIENCE_US));
+    bench_engine_stop(bench);
+    bench_resume(bench);
+    clock_freeze_wall(0);
+    bench_expect(bench, JOB_DONE, "finished");
+    bench_expect_free(bench);
+    bench_free(bench);
+}
+
 static void a_clean_stop_leaves_a_job_that_the_next_engine_finishes(void **state)
 {
     (void)state;
@@ -183,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_site_another_engine_took_meanwhile_is_not_touched),
         cmocka_unit_test(a_host_that_is_slow_to_come_back_is_waited_for),
         cmocka_unit_test(a_job_that_changed_nothing_does_not_begin_out_of_the_blue_hours_later),
+        cmocka_unit_test(a_job_asked_for_long_ago_begins_where_the_engine_was_away_for_a_moment),
         cmocka_unit_test(a_clean_stop_leaves_a_job_that_the_next_engine_finishes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
