@@ -409,7 +409,9 @@ static enum err start_undo(
 {
     const char *mark = mark_of(step, "mark"), *before = mark_of(step, "before");
     enum err err = stop_here(context, step, outcome, info);
-    if (err == ERR_NOT_FOUND) /* nothing of it was made here */
+    if (err == ERR_NOT_FOUND && strcmp(mark, "incoming") == 0)
+        return ERR_OK; /* nothing of it was made here, or it is gone again */
+    if (err == ERR_NOT_FOUND)
         err = ERR_OK;
     struct plan_step as_before = *step;
     as_before.parameters = NULL; /* without a trial */
