@@ -87,9 +87,11 @@ static bool is_behind(const struct planning *planning)
     bool behind = false;
     if (store_read_jobs(planning->request.history, NEWEST_JOBS, &list, NULL) != ERR_OK)
         return false;
-    vec_each (&list.items, const struct job_record, job)
-        behind = behind || (job->ended_us > clock_wall_us() - NEWS_FOR_US &&
-                               strcmp(job->site, planning->request.object) == 0 && is_ahead_of(planning, job));
+    int64_t now_us = clock_wall_us();
+    vec_each (&list.items, const struct job_record, job) {
+        bool is_fresh = llabs(now_us - job->ended_us) < NEWS_FOR_US; /* a clock that was set back makes none fresh */
+        behind = behind || (is_fresh && strcmp(job->site, planning->request.object) == 0 && is_ahead_of(planning, job));
+    }
     job_list_free(&list);
     return behind;
 }
