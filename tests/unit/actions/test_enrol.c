@@ -192,13 +192,14 @@ static void a_host_whose_keys_log_in_as_root_is_no_jump_host(void **state)
 
 /* --- command lines ----------------------------------------------------------------------------------------------- */
 
-/* `dogwatch host …` in a directory of its own, as another process; its output in *out. */
+/* `dogwatch host …` in a directory of its own, its output in *out: this program once more, as another process. Not a
+ * fork alone: servers run here in threads, which a child would miss. */
 static int host_command(char *directory, struct buf *out, const char *const words[])
 {
-    const char *argv[24] = {"host"};
-    int argc = 1;
-    for (; words[argc - 1]; argc++)
-        argv[argc] = words[argc - 1];
+    const char *argv[24] = {"test_enrol", "host"};
+    int argc = 2;
+    for (; words[argc - 2]; argc++)
+        argv[argc] = words[argc - 2];
     const char *const more[] = {"--fleet", directory, "--state", directory};
     for (size_t i = 0; i < 4; i++)
         argv[argc++] = more[i];
@@ -213,9 +214,8 @@ static int host_command(char *directory, struct buf *out, const char *const word
         close(fds[1]);
         unsetenv("SSH_AUTH_SOCK");
         setenv("HOME", directory, 1);
-        int status = host_main(argc, (char **)(uintptr_t)argv);
-        fflush(NULL);
-        _exit(status);
+        execv("/proc/self/exe", (char **)(uintptr_t)argv);
+        _exit(127);
     }
     close(fds[1]);
     char block[4096];
@@ -297,8 +297,10 @@ static void list_and_test_say_what_there_is(void **state)
     reach_stop(&reach);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        return host_main(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scripts_hold_no_quote_that_could_end_them),
         cmocka_unit_test(a_look_at_a_real_shell_finds_the_facts),
