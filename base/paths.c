@@ -3,6 +3,7 @@
  * password database cannot be linked statically. Any thread; umask does not matter. */
 #include "base/paths.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -85,6 +86,21 @@ char *paths_state_dir(const char *given)
 }
 
 /* Make one directory; one that is there already is fine. */
+int paths_count_entries(const char *directory, int most)
+{
+    int count = 0;
+    DIR *entries = opendir(directory);
+    if (!entries)
+        return -1;
+    errno = 0;
+    for (const struct dirent *entry; count < most && (entry = readdir(entries)) != NULL;)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    if (errno)
+        count = -1;
+    closedir(entries);
+    return count;
+}
+
 static enum err make_one(const char *path, struct err_info *info)
 {
     if (mkdir(path, 0700) == 0)

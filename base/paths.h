@@ -6,6 +6,7 @@
 #ifndef BASE_PATHS_H
 #define BASE_PATHS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -14,6 +15,10 @@
 char *paths_fleet_dir(const char *given);                  /* caller frees; absolute where possible */
 char *paths_state_dir(const char *given);                  /* caller frees */
 char *paths_join(const char *directory, const char *name); /* caller frees */
+
+/* How many entries a directory has besides "." and "..", at most `most`; -1 where it cannot be read to its end: that is
+ * no empty one. */
+int paths_count_entries(const char *directory, int most);
 
 /* mkdir -p with mode 0700 for what is made. */
 enum err paths_make_dir(const char *path, struct err_info *info);

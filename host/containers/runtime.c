@@ -3,7 +3,6 @@
  * No state; any thread. */
 #include "host/containers/runtime.h"
 
-#include <dirent.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "base/paths.h"
 #include "base/sanitize.h"
 #include "host/path.h"
 #include "host/run.h"
@@ -86,17 +86,6 @@ bool runtime_id_is_valid(const char *id)
 /* --- is it there ----------------------------------------------------------------------------------------------------
  */
 
-static bool directory_has_entries(const char *path)
-{
-    DIR *directory = opendir(path);
-    size_t entries = 0;
-    while (directory && entries < 3 && readdir(directory))
-        entries++;
-    if (directory)
-        closedir(directory);
-    return entries == 3; /* "." and ".." are two */
-}
-
 bool runtime_program(enum runtime_kind kind, char out[HOST_PATH_SIZE])
 {
     for (const char *const *candidate = runtimes[kind].programs; *candidate; candidate++)
@@ -112,7 +101,7 @@ bool runtime_is_used(enum runtime_kind kind)
         return false;
     for (const char *const *trace = runtimes[kind].traces; *trace; trace++) {
         host_path(path, sizeof path, *trace);
-        if (str_ends(path, "/") ? directory_has_entries(path) : access(path, F_OK) == 0)
+        if (str_ends(path, "/") ? paths_count_entries(path, 1) > 0 : access(path, F_OK) == 0)
             return true;
     }
     return false;

@@ -251,6 +251,18 @@ static void what_is_not_there_is_not_replaced(void **state)
     assert_int_equal(count_entries(root), 1);
 }
 
+static void only_a_directory_that_can_be_read_may_be_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(paths_count_entries(root, 9), 0);
+    assert_int_equal(paths_write_atomic(below("a"), "", 0, 0600, NULL), ERR_OK);
+    assert_int_equal(paths_write_atomic(below(".b"), "", 0, 0600, NULL), ERR_OK);
+    assert_int_equal(paths_count_entries(root, 9), 2);
+    assert_int_equal(paths_count_entries(root, 1), 1);
+    assert_int_equal(paths_count_entries(below("a"), 9), -1);
+    assert_int_equal(paths_count_entries(below("none"), 9), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(personal_directories_follow_xdg_and_home, make_root, remove_root),
         cmocka_unit_test_setup_teardown(without_home_the_system_directories_are_used, make_root, remove_root),
         cmocka_unit_test_setup_teardown(join_puts_one_slash, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(only_a_directory_that_can_be_read_may_be_empty, make_root, remove_root),
         cmocka_unit_test_setup_teardown(directories_are_made_private_with_their_parents, make_root, remove_root),
         cmocka_unit_test_setup_teardown(file_in_the_way_of_a_directory_is_named, make_root, remove_root),
         cmocka_unit_test_setup_teardown(written_file_has_content_and_mode_whatever_the_umask, make_root, remove_root),
