@@ -2,10 +2,6 @@
  * mode and the way by which it is found (a link into a working copy, say). Any thread. */
 #include "host/route/file.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -40,16 +36,9 @@ enum err route_file_read(const char *path, struct buf *text, struct err_info *in
 
 enum err route_file_write(const char *path, const struct buf *text, struct err_info *info)
 {
-    char full[HOST_PATH_SIZE], target[PATH_MAX];
-    struct stat facts;
+    char full[HOST_PATH_SIZE];
     host_path(full, sizeof full, path);
     if (text->overflowed)
         return err_set(info, ERR_FULL, "%s would become larger than %u bytes", full, ROUTE_FILE_CEILING);
-    if (!realpath(full, target) || stat(target, &facts) != 0)
-        return err_errno(info, err_from_errno(errno), errno, "cannot look at %s", full);
-    enum err result = paths_write_atomic(target, buf_text(text), text->length, facts.st_mode & 0777, info);
-    if (result == ERR_OK && facts.st_uid != geteuid() && chown(target, facts.st_uid, facts.st_gid) != 0)
-        result = err_errno(
-            info, err_from_errno(errno), errno, "%s is written, but cannot be given back to its owner", target);
-    return result;
+    return paths_replace(full, buf_text(text), text->length, info);
 }

@@ -23,7 +23,7 @@ const char *route_files_path(const struct route_files *files, const char *site, 
 /* The file, as the host names it (host/path.h), into `text` (a buffer without a ceiling gets ours). */
 enum err route_file_read(const char *path, struct buf *text, struct err_info *info);
 
-/* Replace it whole, keeping its owner and mode; where it is a symbolic link, what the link points to. */
+/* Replace it whole, keeping its owner, mode and attributes; where it is a symbolic link, what the link points to. */
 enum err route_file_write(const char *path, const struct buf *text, struct err_info *info);
 
 #endif

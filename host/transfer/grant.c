@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +39,6 @@ struct keys_file {
     const char *user;
     char path[HOST_PATH_SIZE];
     char run[256]; /* what stands before --role in the operator's command */
-    mode_t mode;
     struct buf text;
 };
 
@@ -56,13 +54,11 @@ static bool find_run(const char *text, char *out, size_t out_size)
 
 static enum err open_file(struct keys_file *file, struct err_info *info)
 {
-    struct stat facts;
     for (size_t i = 0; i < sizeof logins / sizeof *logins; i++) {
         *file = (struct keys_file){.user = logins[i].user, .text = BUF(FILE_CEILING)};
         host_path(file->path, sizeof file->path, logins[i].file);
-        if (stat(file->path, &facts) == 0 && buf_read_file(&file->text, file->path, NULL) == ERR_OK &&
+        if (buf_read_file(&file->text, file->path, NULL) == ERR_OK &&
             find_run(buf_text(&file->text), file->run, sizeof file->run)) {
-            file->mode = facts.st_mode & 0777;
             return ERR_OK;
         }
         buf_free(&file->text);
@@ -138,7 +134,7 @@ static enum err rewrite(struct keys_file *file, const struct removal *removal, c
     if (text.overflowed)
         result = err_set(info, ERR_FULL, "%s would be longer than %u bytes", file->path, FILE_CEILING);
     else if (changed || line)
-        result = paths_write_atomic(file->path, buf_text(&text), text.length, file->mode, info);
+        result = paths_replace(file->path, buf_text(&text), text.length, info);
     buf_free(&text);
     return result;
 }
