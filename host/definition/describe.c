@@ -286,7 +286,7 @@ static void put_size(json_t *answer, const json_t *volume, const json_t *sample,
 static json_t *describe_volumes(struct session *session, const json_t *inventory, const char *site)
 {
     static const char *const of_entry[] = {"name", "kind", "runtime", "path", NULL};
-    const json_t *all = json_object_get(inventory, "volumes");
+    const json_t *all = json_object_get(inventory, "volumes"), *containers = json_object_get(inventory, "containers");
     struct deadline deadline = {session, clock_mono_us() + WALK_LIMIT_US};
     json_t *volumes = json_array(), *sample = json_object();
     volumes_sample(sample);
@@ -296,9 +296,9 @@ static json_t *describe_volumes(struct session *session, const json_t *inventory
             continue;
         json_t *answer = json_object();
         copy_members(answer, volume, of_entry);
-        json_put_text(
-            answer, "driver", volume_driver(json_get_text(volume, "path"), is_text(volume, "kind", "volume")));
-        put_users(answer, volume, json_object_get(inventory, "containers"));
+        json_put_text(answer, "driver",
+            volume_driver(json_get_text(volume, "path"), is_text(volume, "kind", "volume"), containers));
+        put_users(answer, volume, containers);
         put_size(answer, volume, sample, &deadline);
         json_array_append_new(volumes, answer);
     }

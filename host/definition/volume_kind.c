@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "host/definition/bind.h"
 #include "host/path.h"
 #include "host/sample/proc_file.h"
 #include "host/storage/fstab.h"
@@ -78,10 +79,54 @@ static bool is_mounted_storage(const char *path)
     return mounted_type(path, type) && (is_remote(type) || fstab_when(path) != FSTAB_NEVER);
 }
 
-const char *volume_driver(const char *path, bool is_named)
+/* --- whose it is ----------------------------------------------------------------------------------------------------
+ */
+
+static bool lies_in_a_mount(const char *path, const json_t *container)
+{
+    const json_t *mounts = json_object_get(container, "mounts");
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *mount = json_array_get(mounts, i);
+        const char *source = json_get_text(mount, "source");
+        bool writable = true;
+        json_get_bool(mount, "rw", &writable);
+        if (source && writable && strcmp(source, path) != 0 && bind_is_at_or_below(path, source))
+            return true;
+    }
+    return false;
+}
+
+static bool is_roots_alone(const char *directory)
+{
+    char full[HOST_PATH_SIZE];
+    struct stat seen;
+    return stat(host_path(full, sizeof full, directory), &seen) == 0 && seen.st_uid == 0 &&
+           !(seen.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+bool volume_is_apart(const char *path, const json_t *containers)
 {
     char above[HOST_PATH_SIZE];
-    if (is_subvolume(path))
+    for (size_t i = 0; i < json_array_size(containers); i++)
+        if (lies_in_a_mount(path, json_array_get(containers, i)))
+            return false;
+    if (!str_copy(above, sizeof above, path))
+        return false;
+    for (char *slash; (slash = strrchr(above, '/')) != NULL;) {
+        *slash = '\0';
+        if (!is_roots_alone(*above ? above : "/"))
+            return false;
+    }
+    return true;
+}
+
+/* --- what it is -----------------------------------------------------------------------------------------------------
+ */
+
+const char *volume_driver(const char *path, bool is_named, const json_t *containers)
+{
+    char above[HOST_PATH_SIZE];
+    if (is_subvolume(path) && volume_is_apart(path, containers))
         return "btrfs";
     if (is_mounted_storage(path))
         return "mount";

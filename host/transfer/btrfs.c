@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/paths.h"
 #include "base/sanitize.h"
 #include "host/run.h"
 #include "host/transfer/piped.h"
@@ -102,8 +103,6 @@ static bool remove_entries(const char *directory, unsigned depth)
 
 bool btrfs_remove_workshop(const char *directory)
 {
-    if (!directory || !strstr(directory, "/.dogwatch-"))
-        return true;
     bool all = remove_entries(directory, 1);
     if (!all || (rmdir(directory) != 0 && errno != ENOENT))
         log_warning("snapshots are left in %s", directory);
@@ -198,15 +197,10 @@ static enum err check_place(const struct transfer *transfer, struct err_info *in
         return err_set(info, ERR_INVALID, "%s is on no btrfs here: carry it as a directory", transfer->path);
     if (btrfs_is_subvolume(transfer->path))
         return ERR_OK;
-    DIR *entries = opendir(transfer->path);
-    size_t count = 0;
-    for (; entries && count < 3 && readdir(entries); count++)
-        ;
-    if (entries)
-        closedir(entries);
-    return count <= 2 ? ERR_OK
-                      : err_set(info, ERR_EXISTS, "%s holds files and is no subvolume: carry it as a directory",
-                            transfer->path);
+    return paths_count_entries(transfer->path, 1) == 0
+               ? ERR_OK
+               : err_set(
+                     info, ERR_EXISTS, "%s holds files and is no subvolume: carry it as a directory", transfer->path);
 }
 
 static enum err check_received(const char *received, struct err_info *info)

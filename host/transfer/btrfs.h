@@ -16,7 +16,7 @@ enum err btrfs_send(const struct transfer *transfer, struct frames *frames, cons
 enum err btrfs_receive(
     const struct transfer *transfer, struct frames *frames, const json_t *header, struct err_info *info);
 
-/* Delete the snapshots in it, and it; true where nothing is left. */
+/* Delete the snapshots in it, and it; true where nothing is left. Whose it is was looked at (place_remove_workshop). */
 bool btrfs_remove_workshop(const char *directory);
 
 #endif

@@ -2,7 +2,6 @@
  * by whoever holds the site's lease, under the record's lock. */
 #include "host/transfer/place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -11,10 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/paths.h"
 #include "host/containers/inspect.h"
 #include "host/definition/bind.h"
 #include "host/definition/made.h"
+#include "host/definition/volume_kind.h"
 #include "host/inventory.h"
 #include "host/site/record.h"
 #include "host/storage/fstab.h"
@@ -162,6 +164,15 @@ static struct users find_users(const json_t *inventory, const struct transfer *t
     return users;
 }
 
+/* Snapshots are kept and received beside the volume. */
+static enum err check_apart(const struct transfer *transfer, const json_t *inventory, struct err_info *info)
+{
+    if (transfer->method != TRANSFER_BTRFS || volume_is_apart(transfer->path, json_object_get(inventory, "containers")))
+        return ERR_OK;
+    return err_set(info, ERR_DENIED,
+        "others than root can change what lies beside %s: carry it as a directory (driver dir)", transfer->path);
+}
+
 enum err place_find_source(struct transfer *transfer, struct err_info *info)
 {
     json_t *inventory;
@@ -181,6 +192,8 @@ enum err place_find_source(struct transfer *transfer, struct err_info *info)
         str_copy(transfer->path, sizeof transfer->path, path);
     else
         result = engine_volume_path(transfer->runtime, transfer->volume, transfer->path, NULL, info);
+    if (result == ERR_OK)
+        result = check_apart(transfer, inventory, info);
     json_decref(inventory);
     int fd = result == ERR_OK ? place_open(transfer->path, info) : -1;
     if (fd < 0)
@@ -192,17 +205,6 @@ enum err place_find_source(struct transfer *transfer, struct err_info *info)
 /* --- where it is written --------------------------------------------------------------------------------------------
  */
 
-static bool is_empty(const char *path)
-{
-    DIR *directory = opendir(path);
-    size_t entries = 0;
-    while (directory && entries < 3 && readdir(directory))
-        entries++;
-    if (directory)
-        closedir(directory);
-    return entries <= 2;
-}
-
 static enum err look_at_users(const struct transfer *transfer, struct users *users, struct err_info *info)
 {
     json_t *inventory;
@@ -210,10 +212,11 @@ static enum err look_at_users(const struct transfer *transfer, struct users *use
     if (result != ERR_OK)
         return result;
     *users = find_users(inventory, transfer);
+    result = users->foreign ? err_set(info, ERR_DENIED, "%s is used by the container %s, which is not one of %s",
+                                  transfer->volume, users->foreign_name, transfer->site)
+                            : check_apart(transfer, inventory, info);
     json_decref(inventory);
-    return users->foreign ? err_set(info, ERR_DENIED, "%s is used by the container %s, which is not one of %s",
-                                transfer->volume, users->foreign_name, transfer->site)
-                          : ERR_OK;
+    return result;
 }
 
 enum err place_check_foreign(const struct transfer *transfer, struct err_info *info)
@@ -226,7 +229,7 @@ static enum err check_account(const struct transfer *transfer, bool is_ours, str
 {
     struct users users;
     enum err result = look_at_users(transfer, &users, info);
-    if (result == ERR_OK && !is_ours && !users.own && !is_empty(transfer->path))
+    if (result == ERR_OK && !is_ours && !users.own && paths_count_entries(transfer->path, 1) != 0)
         result = err_set(info, ERR_EXISTS,
             "%s (%s) is there already, is not empty, and belongs to no container of %s: move it away first",
             transfer->volume, transfer->path, transfer->site);
@@ -330,6 +333,29 @@ enum err place_make_target(struct transfer *transfer, struct err_info *info)
 /* --- snapshots ------------------------------------------------------------------------------------------------------
  */
 
+/* Made by root for root, and no link on the way to it. ERR_NOT_FOUND where it is not there. */
+static enum err check_workshop(const char *path, struct err_info *info)
+{
+    struct stat seen;
+    if (lstat(path, &seen) != 0 && errno == ENOENT)
+        return err_set(info, ERR_NOT_FOUND, "there is no %s", path);
+    int fd = place_open(path, info);
+    if (fd < 0)
+        return ERR_DENIED;
+    bool is_ours = fstat(fd, &seen) == 0 && seen.st_uid == geteuid() && !(seen.st_mode & (S_IWGRP | S_IWOTH));
+    close(fd);
+    return is_ours ? ERR_OK : err_set(info, ERR_DENIED, "%s is there, and was not made by dogwatch", path);
+}
+
+bool place_remove_workshop(const char *path)
+{
+    struct err_info why;
+    enum err result = path && strstr(path, "/.dogwatch-") ? check_workshop(path, &why) : ERR_NOT_FOUND;
+    if (result == ERR_DENIED)
+        log_warning("snapshots in it are not deleted: %s", why.message);
+    return result == ERR_NOT_FOUND || (result == ERR_OK && btrfs_remove_workshop(path));
+}
+
 enum err place_workshop(const struct transfer *transfer, char out[HOST_PATH_SIZE], struct err_info *info)
 {
     const char *slash = strrchr(transfer->path, '/');
@@ -338,7 +364,7 @@ enum err place_workshop(const struct transfer *transfer, char out[HOST_PATH_SIZE
     enum err result = remember(transfer, "workshops", out, info);
     if (result == ERR_OK && mkdir(out, 0700) != 0 && errno != EEXIST)
         result = err_errno(info, err_from_errno(errno), errno, "cannot make the directory %s", out);
-    return result;
+    return result == ERR_OK ? check_workshop(out, info) : result;
 }
 
 static void sync_target(const char *path)
@@ -360,7 +386,7 @@ void place_forget(const char *site)
     json_object_foreach (json_object_get(record, "targets"), key, path)
         sync_target(json_string_value(path));
     json_object_foreach (json_object_get(record, "workshops"), key, path)
-        all = btrfs_remove_workshop(json_string_value(path)) && all;
+        all = place_remove_workshop(json_string_value(path)) && all;
     json_object_del(record, "sources");
     json_object_del(record, "targets");
     if (all)

@@ -21,8 +21,12 @@ enum err place_make_target(struct transfer *transfer, struct err_info *info);
 enum err place_check_foreign(const struct transfer *transfer, struct err_info *info);
 
 /* The directory beside a volume's in which a transfer keeps its snapshots, and in which they arrive; remembered, so
- * that place_forget can take them away even after a restart. */
+ * that place_forget can take them away even after a restart. ERR_DENIED where somebody else made it. */
 enum err place_workshop(const struct transfer *transfer, char out[HOST_PATH_SIZE], struct err_info *info);
+
+/* Take it away with all snapshots in it; false where something of it is left. One that is not root's own, or behind a
+ * link, is left alone. */
+bool place_remove_workshop(const char *path);
 
 /* Everything that was remembered of the site's transfers: snapshots are deleted, and what was received is brought to
  * the disk. */

@@ -657,14 +657,43 @@ static void test_storage_that_is_mounted_is_known_as_such(void **state)
         "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:50 / /srv/nas rw shared:1 - nfs4 nas:/x rw\n"
         "22 20 0:51 / /volumes/data rw - fuse.sshfs x rw\n23 20 8:17 / /srv/disk\\040two rw - ext4 /dev/sdb1 rw\n"
         "24 20 8:18 / /srv/local rw - ext4 /dev/sdc1 rw\n");
-    assert_string_equal(volume_driver("/srv/nas", false), "mount");
-    assert_string_equal(volume_driver("/srv/nas/below", false), "dir");
-    assert_string_equal(volume_driver("/volumes/data/_data", true), "mount");
-    assert_string_equal(volume_driver("/volumes/data/_data", false), "dir");
-    assert_string_equal(volume_driver("/srv/disk two", false), "mount");
-    assert_string_equal(volume_driver("/srv/local", false), "dir");
+    assert_string_equal(volume_driver("/srv/nas", false, NULL), "mount");
+    assert_string_equal(volume_driver("/srv/nas/below", false, NULL), "dir");
+    assert_string_equal(volume_driver("/volumes/data/_data", true, NULL), "mount");
+    assert_string_equal(volume_driver("/volumes/data/_data", false, NULL), "dir");
+    assert_string_equal(volume_driver("/srv/disk two", false, NULL), "mount");
+    assert_string_equal(volume_driver("/srv/local", false, NULL), "dir");
     host_root_set(NULL);
     tree_remove(&tree);
+}
+
+/* Snapshots of a subvolume are kept beside it, so nobody else may put anything there. */
+static void test_what_others_can_put_things_beside_is_no_subvolume_to_send(void **state)
+{
+    (void)state;
+    struct tree tree;
+    char path[TREE_PATH_SIZE];
+    json_t *beside = parsed("[{\"mounts\":[{\"source\":\"/srv/a\"}]},{\"mounts\":[{\"source\":\"/srv/ab\"}]}]");
+    json_t *above = parsed("[{\"mounts\":[{\"source\":\"/opt\"},{\"source\":\"/srv\"}]}]");
+    json_t *reader = parsed("[{\"mounts\":[{\"source\":\"/srv\",\"rw\":false}]}]");
+    tree_make(&tree);
+    host_root_set(tree.root);
+    tree_dir(&tree, "/srv/a");
+    tree_dir(&tree, "/home/anna/site");
+    assert_int_equal(chmod(tree_path(&tree, path, "/home/anna"), 0775), 0);
+    if (geteuid() == 0) {
+        assert_true(volume_is_apart("/srv/a", NULL));
+        assert_true(volume_is_apart("/srv/a", beside)); /* the volume itself, and a neighbour */
+        assert_true(volume_is_apart("/srv/a", reader));
+    }
+    assert_false(volume_is_apart("/srv/a", above));
+    assert_false(volume_is_apart("/home/anna/site", NULL));
+    assert_false(volume_is_apart("/home/anna/site/deep", NULL));
+    host_root_set(NULL);
+    tree_remove(&tree);
+    json_decref(beside);
+    json_decref(above);
+    json_decref(reader);
 }
 
 /* --- anything at all ------------------------------------------------------------------------------------------------
@@ -782,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_nothing_an_engine_says_breaks_the_reader),
         cmocka_unit_test(test_nothing_that_is_accepted_breaks_the_maker),
         cmocka_unit_test(test_storage_that_is_mounted_is_known_as_such),
+        cmocka_unit_test(test_what_others_can_put_things_beside_is_no_subvolume_to_send),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

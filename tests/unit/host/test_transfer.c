@@ -296,6 +296,27 @@ static void test_a_key_or_address_that_could_say_more_is_refused(void **state)
     free(text);
 }
 
+/* Whoever manages keys elsewhere, and links to them, finds the link again. */
+static void test_keys_that_are_a_link_stay_one(void **state)
+{
+    (void)state;
+    char path[TREE_PATH_SIZE], elsewhere[TREE_PATH_SIZE];
+    struct stat seen;
+    tree_write(&tree, "/etc/keys/dogwatch", OPERATOR);
+    tree_write(&tree, KEYS, "");
+    assert_int_equal(unlink(tree_path(&tree, path, KEYS)), 0);
+    assert_int_equal(symlink(tree_path(&tree, elsewhere, "/etc/keys/dogwatch"), path), 0);
+    assert_int_equal(chmod(elsewhere, 0640), 0);
+    assert_int_equal(grant("7", "00ff", "192.0.2.1", KEY, 60), ERR_OK);
+    assert_int_equal(lstat(path, &seen), 0);
+    assert_true(S_ISLNK(seen.st_mode));
+    assert_int_equal(stat(path, &seen), 0);
+    assert_int_equal(seen.st_mode & 0777, 0640);
+    char *text = keys_now();
+    assert_non_null(strstr(text, "dogwatch-grant:7"));
+    free(text);
+}
+
 static void test_a_host_nobody_enrolled_grants_nothing(void **state)
 {
     (void)state;
@@ -351,6 +372,32 @@ static void test_a_directory_nobody_can_account_for_is_not_overwritten(void **st
     assert_int_equal(make_bind("/srv/a.org/www"), ERR_OK);
     tree_write(&tree, "/srv/a.org/www/index.html", "half a pass");
     assert_int_equal(make_bind("/srv/a.org/www"), ERR_OK); /* the job knows what it began */
+}
+
+/* Somebody who can write beside the volume has put a link where snapshots are kept. */
+static void test_a_workshop_that_somebody_else_made_is_left_alone(void **state)
+{
+    (void)state;
+    struct transfer transfer = {.runtime = RUNTIME_PODMAN, .site = "a.org", .job = "7", .volume = "data"};
+    char workshop[HOST_PATH_SIZE], path[TREE_PATH_SIZE], outside[TREE_PATH_SIZE], of_others[TREE_PATH_SIZE];
+    tree_dir(&tree, "/srv/data");
+    tree_dir(&tree, "/outside/of-others");
+    tree_path(&tree, of_others, "/outside/of-others");
+    str_copy(transfer.path, sizeof transfer.path, tree_path(&tree, path, "/srv/data"));
+    assert_int_equal(symlink(tree_path(&tree, outside, "/outside"), tree_path(&tree, path, "/srv/.dogwatch-data")), 0);
+    assert_int_equal(place_workshop(&transfer, workshop, &info), ERR_DENIED);
+    assert_false(place_remove_workshop(path));
+    assert_int_equal(access(of_others, F_OK), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(place_workshop(&transfer, workshop, &info), ERR_OK);
+    assert_int_equal(place_workshop(&transfer, workshop, &info), ERR_OK);
+    assert_string_equal(workshop, path);
+    assert_int_equal(chmod(path, 0770), 0);
+    assert_int_equal(place_workshop(&transfer, workshop, &info), ERR_DENIED);
+    assert_int_equal(chmod(path, 0700), 0);
+    assert_true(place_remove_workshop(path));
+    assert_true(place_remove_workshop(path)); /* gone already */
+    assert_int_not_equal(access(path, F_OK), 0);
 }
 
 /* --- frames ---------------------------------------------------------------------------------------------------------
@@ -505,8 +552,10 @@ int main(void)
         test(test_the_newest_grant_of_a_job_is_the_only_one),
         test(test_a_grant_that_ran_out_goes_with_the_next_change),
         test(test_a_key_or_address_that_could_say_more_is_refused),
+        test(test_keys_that_are_a_link_stay_one),
         test(test_a_host_nobody_enrolled_grants_nothing),
         test(test_a_bind_mount_goes_only_where_sites_may_be),
+        test(test_a_workshop_that_somebody_else_made_is_left_alone),
         test(test_a_link_on_the_way_is_not_followed),
         test(test_a_directory_nobody_can_account_for_is_not_overwritten),
         test(test_what_a_program_prints_another_reads_whole),
