@@ -34,6 +34,7 @@ static const struct action actions[] = {
         .help = "cut a site off from everything at once, show visitors a notice page, and keep evidence",
         .plan = isolate_plan,
         .opposite = "release",
+        .after = "`dogwatch evidence list` shows what was kept",
     },
     {
         .name = "release",

@@ -76,6 +76,7 @@ struct action {
     action_plan *plan;
     unsigned takes;       /* of enum action_takes */
     const char *opposite; /* the action that takes a done one back (`undo`); NULL: there is none */
+    const char *after;    /* what to look at once it is done, for a person; NULL: nothing */
     bool is_internal;     /* begun by the engine itself, never by a person */
 };
 

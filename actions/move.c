@@ -368,8 +368,8 @@ static void way_words(const struct move *move, double bytes, char out[128])
     if (options && options->limit_bytes_s) {
         double seconds = bytes / (double)options->limit_bytes_s;
         if (seconds >= 1)
-            str_format(least, sizeof least, ", which takes %s",
-                format_duration((int64_t)(seconds * (double)USEC_PER_SEC), time));
+            str_format(
+                least, sizeof least, ", up to %s", format_duration((int64_t)(seconds * (double)USEC_PER_SEC), time));
         str_format(out, 128, ", at most %s%s", format_rate((double)options->limit_bytes_s, rate), least);
     }
     size_t length = strlen(out);

@@ -108,16 +108,14 @@ void dialog_set_full(struct dialog *dialog)
     dialog->full = true;
 }
 
-void dialog_set_note(struct dialog *dialog, unsigned style, const char *note)
+void dialog_set_note(struct dialog *dialog, struct text *note)
 {
     text_free(dialog->note);
-    dialog->note = NULL;
-    if (!note || !note[0])
+    dialog->note = note;
+    if (!note)
         return;
-    dialog->note = text_new(NOTE_LINES);
-    text_set_wrap(dialog->note, true);
-    text_set_follow(dialog->note, true); /* where there is little room its end stays */
-    text_add(dialog->note, style, note);
+    text_set_wrap(note, true);
+    text_set_follow(note, true); /* where there is little room its end stays */
 }
 
 /* --- keys */
@@ -238,7 +236,8 @@ static int width_of(const struct dialog *dialog, struct area area)
 static int note_rows(const struct dialog *dialog, struct area area)
 {
     int most = area.height / NOTE_SHARE > 1 ? area.height / NOTE_SHARE : 1;
-    size_t rows = dialog->note ? text_rows(dialog->note, width_of(dialog, area) - SIDES) : 0;
+    bool some = dialog->note && text_count(dialog->note) > 0;
+    size_t rows = some ? text_rows(dialog->note, width_of(dialog, area) - SIDES) : 0;
     return rows < (size_t)most ? (int)rows : most;
 }
 

@@ -29,9 +29,9 @@ void dialog_draw(struct dialog *dialog, struct area area);
 /* As large as the area it is drawn in, for what has to be read before it is answered; the part of the body that is
  * seen ("1-14/40") stands in the frame. */
 void dialog_set_full(struct dialog *dialog);
-/* Lines above the question that stay while the body is scrolled; where there is little room the last ones. "" or NULL:
- * none. */
-void dialog_set_note(struct dialog *dialog, unsigned style, const char *note);
+/* Lines above the question that stay while the body is scrolled; where there is little room the last ones. `note` is
+ * taken; NULL: none. */
+void dialog_set_note(struct dialog *dialog, struct text *note);
 const char *dialog_input(const struct dialog *dialog); /* what was typed; "" where nothing is */
 struct text *dialog_body(struct dialog *dialog);       /* borrowed: a progress dialog adds lines while open */
 /* A gauge below the body, for work in progress; fraction NaN: unknown, < 0: none. */

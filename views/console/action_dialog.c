@@ -31,8 +31,7 @@ enum {
     TITLE_SIZE = KEY_SIZE + NAME_SIZE + 48,
     TITLE_ROW_FROM = 12,
     NAMED_MOST = 5,
-    OPTIONS_SIZE = 320,
-    NOTE_SIZE = 2048
+    OPTIONS_SIZE = 320
 };
 
 struct action_dialog {
@@ -166,34 +165,31 @@ static unsigned takes_of(const struct action_dialog *asked)
 }
 
 /* What was given besides the object, else what could be. */
-static void tell_options(const struct action_dialog *asked, char *out, size_t size)
+static void tell_options(const struct action_dialog *asked, struct text *note)
 {
     char words[OPTIONS_SIZE];
     option_form_given(takes_of(asked), &asked->options, asked->reason, words, sizeof words);
-    bool given = words[0] != '\0';
+    bool given = words[0] != '\0', by_name = !asked->action || asked->action->risk > RISK_DISTURBING;
     if (!given)
         option_form_offer(takes_of(asked), words);
-    str_format(out, size, "%s%s", given ? "given (Tab: change): " : "Tab: give ", words);
-}
-
-static void append_line(char *note, size_t size, const char *line)
-{
-    size_t length = strlen(note);
-    str_format(note + length, size - length, "%s%s", length && line[0] ? "\n" : "", line);
+    if (given)
+        text_addf(note, ROLE_ACCENT, "given (Tab: change): %s", words);
+    else if (by_name) /* else the question says it */
+        text_addf(note, ROLE_DIM, "Tab: give %s", words);
 }
 
 /* Above the question: which objects, what must not be overlooked, what was given. */
 static void show_question(struct action_dialog *asked)
 {
-    char note[NOTE_SIZE], told[PLAN_NOTE_SIZE], options[OPTIONS_SIZE + 32];
-    bool by_name = !asked->action || asked->action->risk > RISK_DISTURBING, has_reason = asked->reason[0] != '\0';
-    unsigned style = plan_text_note(asked->plan, told);
+    char names[NAMED_MOST * NAME_SIZE];
     struct dialog *dialog = question_of(asked, plan_text_new(asked->text, asked->plan));
-    list_objects(asked, note, sizeof note);
-    append_line(note, sizeof note, told);
-    tell_options(asked, options, sizeof options);
-    append_line(note, sizeof note, by_name || has_reason ? options : "");
-    dialog_set_note(dialog, style, note);
+    struct text *note = text_new(MESSAGE_LINES);
+    list_objects(asked, names, sizeof names);
+    if (names[0])
+        text_add(note, ROLE_ACCENT, names);
+    plan_text_note(asked->plan, note);
+    tell_options(asked, note);
+    dialog_set_note(dialog, note);
     set_dialog(asked, STAGE_QUESTION, dialog);
 }
 

@@ -9,7 +9,7 @@
 #include "tui/layout.h"
 #include "views/console/core.h"
 
-enum { CRUMBS_MAX = 16, GROUPS_MAX = 12 };
+enum { CRUMBS_MAX = 16, GROUPS_MAX = 12, JOBS_WORDS = 96 };
 
 static unsigned environment_style(const char *environment)
 {
@@ -117,17 +117,22 @@ static int tally_columns(const char *heading, const struct tally *tally)
     return columns;
 }
 
-static void draw_jobs(struct area area, int x, const struct job_list *jobs)
+/* "▶ 1 job running, 2 waiting"; "" where none does. */
+static void jobs_words(const struct job_list *jobs, char out[JOBS_WORDS])
 {
     size_t running = 0, waiting = 0;
+    char rest[JOBS_WORDS / 2] = "";
+    out[0] = '\0';
     vec_each (&jobs->items, const struct job_record, job) {
         running += job->state == JOB_RUNNING;
         waiting += job->state == JOB_PLANNED;
     }
-    if (running > 0)
-        x += area_textf(area, x, 0, ROLE_ACTIVE, "▶ %zu %s running", running, running == 1 ? "job" : "jobs");
     if (waiting > 0)
-        area_textf(area, x, 0, ROLE_ACTIVE, "%s%zu waiting", running ? ", " : "▶ ", waiting);
+        str_format(rest, sizeof rest, "%s%zu waiting", running ? ", " : "▶ ", waiting);
+    if (running > 0)
+        str_format(out, JOBS_WORDS, "▶ %zu %s running%s", running, running == 1 ? "job" : "jobs", rest);
+    else
+        str_copy(out, JOBS_WORDS, rest);
 }
 
 static void draw_counts(struct console *console, struct area area)
@@ -142,11 +147,14 @@ static void draw_counts(struct console *console, struct area area)
         tally_add(&hosts, shown_host(&snapshot->hosts[i], freshness));
     for (size_t i = 0; i < snapshot->site_count; i++)
         tally_add(&sites, shown_site(&snapshot->sites[i], freshness));
-    bool compact = tally_columns("hosts", &hosts) + tally_columns("sites", &sites) > area.width + 3;
+    char jobs[JOBS_WORDS] = "";
+    if (picture->jobs)
+        jobs_words(picture->jobs, jobs);
+    int tallies = tally_columns("hosts", &hosts) + tally_columns("sites", &sites);
+    bool compact = tallies + text_columns(jobs) > area.width + (jobs[0] ? 0 : 3);
     int x = draw_tally(area, 0, "hosts", &hosts, compact);
     x = draw_tally(area, x, "sites", &sites, compact);
-    if (picture->jobs)
-        draw_jobs(area, x, picture->jobs);
+    area_text(area, x, 0, ROLE_ACTIVE, jobs);
 }
 
 void header_draw(struct console *console, struct area title, struct area counts)

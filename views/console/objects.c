@@ -309,18 +309,18 @@ static void why_marked(const struct site_state *site, struct freshness freshness
     static const struct {
         enum site_mark mark;
         const char *words, *way_on;
-    } marks[] = {{MARK_QUARANTINED, "quarantined: nothing in or out", "; I releases it"},
-        {MARK_STOPPED, "stopped by a person", "; s starts it"}, {MARK_LEAVING, "being moved away", ""},
-        {MARK_INCOMING, "a copy is being made", ""}, {MARK_KEPT, "only a kept copy is left", "; W asks every host"}};
+    } marks[] = {{MARK_QUARANTINED, "quarantined: nothing in or out", " – I releases it"},
+        {MARK_STOPPED, "stopped by a person", " – s starts it"}, {MARK_LEAVING, "being moved away", ""},
+        {MARK_INCOMING, "a copy is being made", ""}, {MARK_KEPT, "only a kept copy is left", " – W asks every host"}};
     int64_t age_us =
         site->mark_since_us && freshness.now_us > site->mark_since_us ? freshness.now_us - site->mark_since_us : 0;
     const char *number = strrchr(site->mark_job, '.'); /* WORD.ID: the word tells engines apart */
     if (number)
-        str_format(by, sizeof by, " by job %s of engine %.6s", number + 1, site->mark_job);
+        str_format(by, sizeof by, " – by job %s of engine %.6s", number + 1, site->mark_job);
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (marks[i].mark == site->mark)
-            str_format(out, VIEW_WHY_SIZE, "%s: %s for %s%s%s", site->name, marks[i].words, format_age(age_us, age), by,
-                marks[i].way_on);
+            str_format(out, VIEW_WHY_SIZE, "%s: %s for %s%s%s", site->name, marks[i].words, format_age(age_us, age),
+                marks[i].way_on, by);
 }
 
 static enum concern why_site(

@@ -74,50 +74,35 @@ struct text *plan_text_new(const char *plan_text, const json_t *plan)
     return text;
 }
 
-static void append(char out[PLAN_NOTE_SIZE], const char *words)
-{
-    size_t length = strlen(out);
-    str_format(out + length, PLAN_NOTE_SIZE - length, "%s", words);
-}
-
-/* The first warnings, a line each, and how many more there are. */
-static void append_warnings(const json_t *plan, char out[PLAN_NOTE_SIZE])
+/* The first warnings, a line each, and that there are more. */
+static void add_warnings(const json_t *plan, struct text *out)
 {
     const json_t *warnings = json_object_get(plan, "warnings"), *warning;
     size_t count = json_array_size(warnings), i;
-    char line[PLAN_NOTE_SIZE];
     json_array_foreach (warnings, i, warning) {
         if (i == WARNINGS_MOST)
             break;
         bool last = i + 1 == WARNINGS_MOST && count > WARNINGS_MOST;
-        str_format(line, sizeof line, "! %.*s%s\n", WARNING_BYTES,
+        text_addf(out, ROLE_WARNING, "! %.*s%s", WARNING_BYTES,
             json_string_value(warning) ? json_string_value(warning) : "", last ? "; and more below" : "");
-        append(out, line);
     }
 }
 
-unsigned plan_text_note(const json_t *plan, char out[PLAN_NOTE_SIZE])
+void plan_text_note(const json_t *plan, struct text *out)
 {
     size_t warnings = json_array_size(json_object_get(plan, "warnings"));
     size_t steps = json_array_size(json_object_get(plan, "steps"));
     const char *loses = json_get_text(plan, "loses");
     int64_t cut_ms;
-    char cut[FORMAT_SIZE], line[128];
-    out[0] = '\0';
-    append_warnings(plan, out);
-    if (loses && !json_object_get(plan, "cut_ms")) { /* no moment without it, but until somebody ends it */
-        append(out, loses);
-        append(out, "\n");
-    }
-    str_format(line, sizeof line, "%zu %s", steps, steps == 1 ? "step" : "steps");
-    append(out, line);
-    if (warnings > 1) {
-        str_format(line, sizeof line, ", %zu warnings", warnings);
-        append(out, line);
-    }
-    if (json_get_i64(plan, "cut_ms", &cut_ms)) {
-        str_format(line, sizeof line, ", visitors cut off about %s", format_duration(cut_ms * USEC_PER_MSEC, cut));
-        append(out, line);
-    }
-    return warnings ? ROLE_WARNING : ROLE_DIM;
+    char cut[FORMAT_SIZE], cut_words[96] = "", more[48] = "";
+    bool is_cut = json_get_i64(plan, "cut_ms", &cut_ms);
+    add_warnings(plan, out);
+    if (loses && !is_cut) /* no moment without it, but until somebody ends it */
+        text_add(out, ROLE_NORMAL | STYLE_BOLD, loses);
+    if (warnings > 1)
+        str_format(more, sizeof more, ", %zu warnings", warnings);
+    if (is_cut)
+        str_format(
+            cut_words, sizeof cut_words, ", visitors cut off about %s", format_duration(cut_ms * USEC_PER_MSEC, cut));
+    text_addf(out, ROLE_NORMAL, "%zu %s%s%s", steps, steps == 1 ? "step" : "steps", more, cut_words);
 }

@@ -10,8 +10,7 @@
 struct text *plan_text_new(const char *plan_text, const json_t *plan);
 
 /* What stays in sight while the plan is scrolled: the first warnings, a line each, what is lost unless it is but a
- * moment, then "14 steps, visitors cut off about 2.4s". Returns its style. */
-#define PLAN_NOTE_SIZE 1024
-unsigned plan_text_note(const json_t *plan, char out[PLAN_NOTE_SIZE]);
+ * moment, then "14 steps, visitors cut off about 2.4s". */
+void plan_text_note(const json_t *plan, struct text *out);
 
 #endif

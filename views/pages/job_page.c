@@ -163,12 +163,17 @@ static double done_fraction(const struct job_detail *detail)
 }
 
 /* What can be done about a job that is over. */
-static const char *way_on(const struct job_record *job)
+static void way_on(const struct job_record *job, char out[PROGRESS_SIZE])
 {
     const struct action *action = action_find(job->action);
-    if (job->state == JOB_DONE)
-        return action && action->opposite ? "u takes it back, after showing the plan" : "";
-    return job->state == JOB_FAILED ? "l shows the site's log, W on the site asks every host where it is" : "";
+    const char *back = "", *after = "";
+    if (job->state == JOB_FAILED)
+        back = "l shows the site's log, W on the site asks every host where it is";
+    if (job->state == JOB_DONE && action && action->opposite)
+        back = "u takes it back, after showing the plan";
+    if (job->state == JOB_DONE && action && action->after)
+        after = action->after;
+    str_format(out, PROGRESS_SIZE, "%s%s%s", back, back[0] && after[0] ? "; " : "", after);
 }
 
 /* "step 7 of 14: copy on mosh02, pass 2, 1.2G of 4.0G, 98M/s, 28s left"; a job in the queue says what it waits for. */
@@ -177,10 +182,9 @@ static void draw_current(const struct job_detail *detail, const struct job_step_
     char words[PROGRESS_SIZE];
     if (!current) {
         bool waits = detail->job.state == JOB_PLANNED;
+        way_on(&detail->job, words);
         area_text(row, 0, 0, waits ? ROLE_ACTIVE : ROLE_DIM,
-            !waits                   ? way_on(&detail->job)
-            : detail->job.message[0] ? ""
-                                     : "waiting for its turn");
+            waits && !detail->job.message[0] ? "waiting for its turn" : words);
         return;
     }
     progress_words(current, words);

@@ -386,8 +386,10 @@ static void a_long_warning_above_the_question_is_not_cut(void **state)
     struct buf text = BUF(10000);
     struct cells *cells = cells_new(50, 20);
     struct dialog *dialog = dialog_type_name("Migrate", plan(), "example.org");
-    dialog_set_note(dialog, ROLE_WARNING,
+    struct text *note = text_new(10);
+    text_add(note, ROLE_WARNING,
         "! the old copy that is kept there is brought up to date and used: it is no way back any more\n2 steps");
+    dialog_set_note(dialog, note);
     dialog_draw(dialog, cells_area(cells));
     cells_to_text(cells, &text);
     assert_non_null(strstr(buf_text(&text), "! the old copy"));
