@@ -159,6 +159,44 @@ test_the_same_on_docker() {
     act release tuinder.example && wait_for 30 "it lives" lives_on tuinder.example mosh03 && why="policy: $(lab exec mosh03 docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' tuinder.example-web)" &&
         [ "${why#policy: }" = always ] && nothing_left
 }
+# Somebody started a second copy elsewhere: both are cut off, each with evidence of its own, and each comes back.
+site=kleingarten.example
+second_copy() {
+    lab exec mosh02 podman run -d --name $site-web --hostname web --restart always --label dogwatch.site=$site --label dogwatch.container=web \
+        --publish 8082:8082 --user 2042:2042 --read-only --env SITE=$site --env PORT=8082 --volume $site-data:/var/www localhost/coop/web:1 >/dev/null 2>&1 &&
+        wait_for 20 "the conflict" has_row sites ".site == \"$site\" and .state == \"conflict\""
+}
+served_by() { curl -s -m 2 -o /dev/null "http://$(address_of "$1"):8082/"; } # HOST
+evidence_of() { dog evidence list --json | jq -r --arg h "$1" "[.. | objects | select(.site? == \"$site\" and .host? == \$h)] | last | .name"; } # HOST
+test_a_site_on_two_hosts_is_isolated_on_both() {
+    local host name key
+    second_copy && why="control: not served by both" && served_by mosh01 && served_by mosh02 && act isolate $site && noticed $site || return 1
+    for host in mosh01 mosh02; do
+        why="served by $host still" && ! served_by $host && why="marked $(mark_on $site $host) on $host" && [ "$(mark_on $site $host)" = quarantined ] || return 1
+        name=$(evidence_of $host) key=LAB_FINGERPRINT_$host
+        why="evidence of $host: $name: $(dog evidence verify "$name" 2>&1)"
+        dog evidence verify "$name" --json | jq -e --arg h $host --arg k "${!key}" '.. | objects | select(.host? == $h) | .good and .fingerprint == $k' >/dev/null || return 1
+        why="it is not shown as of $host"
+        dog evidence show "$name" | grep -q $host || return 1
+    done
+    why="one for both hosts"
+    [ "$(evidence_of mosh01)" != "$(evidence_of mosh02)" ]
+}
+test_evidence_of_one_of_the_hosts_can_be_fetched_again() {
+    local kept name
+    kept=$(evidence_of mosh01) name=$(evidence_of mosh02)
+    why=$(dog evidence remove "$name" --yes 2>&1) && why="it is still there" && [ ! -e "$STATE/evidence/$name" ] &&
+        why=$(dog evidence pull $site --host mosh02 2>&1) && why=$(dog evidence verify "$name" 2>&1) && why=$(dog evidence verify "$kept" 2>&1)
+}
+test_release_lets_both_go() {
+    local host
+    act release $site || return 1
+    for host in mosh01 mosh02; do
+        why="not served by $host" && served_by $host && why="marked $(mark_on $site $host) on $host" && [ "$(mark_on $site $host)" = none ] || return 1
+    done
+    lab exec mosh02 sh -c "podman rm -f -t 1 $site-web && podman volume rm $site-data" >/dev/null 2>&1
+    wait_for 20 "the conflict is over" has_row sites ".site == \"$site\" and .state == \"running\"" && lives_on $site mosh01 && nothing_left
+}
 test_the_audit_chain_holds() {
     why=$(dog audit verify 2>&1)
 }

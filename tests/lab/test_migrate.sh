@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib/testing.sh"
 . "$(dirname "$0")/lib/moving.sh"
 . "$(dirname "$0")/lib/byhand.sh"
-options=(--mount)
+options=(--mount --hosts 4)
 ! has_btrfs || options+=(--btrfs)
 lab_begin "${options[@]}"
 start_engine || { echo "not ok engine: $why"; exit 1; }
@@ -34,6 +34,24 @@ test_podman_to_docker_under_load() {
     visitors_leave get
     why=$said
     [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh03 && nothing_left kept
+}
+test_docker_to_docker_under_load() {
+    local moved
+    visitors get ledger.example --rate 30
+    act migrate ledger.example --to mosh04
+    local result=$? said=$why
+    moved=$(jq -r .job <<<"$out")
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh04 && nothing_left kept &&
+        why="it is not marked kept on mosh03" && [ "$(mark_on ledger.example mosh03)" = kept ] && append ledger.example 424242 || return 1
+    visitors get ledger.example --rate 30
+    act undo "$moved"
+    result=$? said=$why
+    visitors_leave get
+    why=$said
+    [ $result = 0 ] && none_failed get && none_lost ledger.example get && lives_on ledger.example mosh03 && nothing_left kept &&
+        why="the write after the move is lost" && book ledger.example | grep -qx 424242
 }
 test_docker_to_podman_under_load() {
     visitors get ledger.example --rate 30 --keep-alive

@@ -11,7 +11,7 @@ end_moving() { # before finish_lab
 has_btrfs() { command -v mkfs.btrfs >/dev/null && grep -qw btrfs /proc/filesystems && [ -e /dev/loop-control ]; }
 
 compute_hosts() { tr ' ' '\n' <<<"$LAB_HOSTS" | grep '^mosh'; }
-host_engine() { [ "$1" = mosh03 ] && echo docker || echo podman; }
+host_engine() { case $1 in mosh03 | mosh04) echo docker ;; *) echo podman ;; esac; } # as lib/site.sh has it
 address_of() { local name=LAB_ADDRESS_$1 && echo "${!name}"; }
 
 # --- visitors: what they saw is the JSON of load.c, in $scratch/NAME ----------------------------------------------------
@@ -27,7 +27,22 @@ visitors() { # NAME SITE OPTION…
 visitors_leave() { # NAME…
     local name
     for name; do kill -TERM "$(cat "$scratch/$name.pid")"; done
-    for name; do wait "$(cat "$scratch/$name.pid")"; done
+    for name; do wait_for_end "$(cat "$scratch/$name.pid")"; done
+}
+# They end by themselves 15 s after they were told to; who does not is asked where he stands, and has seen nothing
+wait_for_end() { # PID
+    local kept=$why
+    if ! wait_for 60 "visitors leave" has_ended "$1"; then
+        echo "visitors ($1) do not leave: $(grep -E '^(State|SigPnd|SigBlk)' "/proc/$1/status" | tr '\n' ' ') $(cat "/proc/$1/wchan")" >&2
+        kill -KILL "$1"
+    fi
+    why=$kept
+    wait "$1"
+}
+has_ended() { # PID of a child: gone, or a zombie
+    local state
+    read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || return 0
+    [ "$state" = Z ]
 }
 seen() { jq -r "$2" "$scratch/$1"; } # NAME FILTER
 none_failed() { # NAME…
@@ -145,7 +160,7 @@ picture_of_all() {
     for host in $(compute_hosts); do
         # shellcheck disable=SC2016
         lab exec "$host" sh -c 'engine=$1; echo "== $(hostname)"
-            $engine inspect $($engine ps -aq --no-trunc | sort) | jq -S "[.[] | del(.State.Health, .State.Healthcheck, .LogPath, .ExecIDs) | del(..|.Health?)]"
+            all=$($engine ps -aq --no-trunc | sort); [ -z "$all" ] || $engine inspect $all | jq -S "[.[] | del(.State.Health, .State.Healthcheck, .LogPath, .ExecIDs) | del(..|.Health?)]"
             $engine volume ls -q | sort; $engine images -aq --no-trunc | sort
             for v in $($engine volume ls -q | grep "^ledger\|^harbour"); do
                 (cd "$($engine volume inspect -f "{{.Mountpoint}}" $v)" && find . -type f | sort | xargs -d "\n" sha256sum | sha256sum); done

@@ -48,7 +48,7 @@ site_host() { # NUMBER
 host_engine() { # HOST
     case $1 in
     gate) echo proxy ;;
-    mosh03) echo docker ;;
+    mosh03 | mosh04) echo docker ;;
     *) echo podman ;;
     esac
 }
