@@ -85,8 +85,23 @@ char *job_file(const char *state_dir, int64_t job_id, const char *name);
 /* The job goes back: also where the journal could not be written. */
 #define JOB_BACK_FILE "goes-back"
 
-/* job_run.c, for job_settle.c */
+/* job_journal.c: what cannot be written is logged, and returned where somebody has to act on it. */
+enum err job_write(struct step_context *context);
+enum err job_write_step(struct step_context *context, size_t index, struct err_info *info);
 void job_end_step(struct step_context *context, size_t index, enum step_state state, const char *outcome);
+/* One record a step: what was written before (NULL: nothing was), and what is missing of it. */
+void job_make_journal(struct step_context *context, struct job_step_list *known);
+void job_write_end(struct step_context *context); /* returns when it is written, or the engine ends */
+void job_set_message(struct step_context *context, const char *text);
+void job_count_percent(struct step_context *context);
+
+/* job_back.c. `said` and `left`: what came of it, for the job's message. ERR_CANCELLED: the engine ends before all is
+ * undone. ERR_FAILED: something is left. */
+enum err job_undo_steps(struct step_context *context, struct buf *said, struct buf *left);
+bool job_was_begun(const struct job_step_record *record);
+
+/* job_run.c */
+void job_crash_point(const struct step_context *context, const char *step, bool before);
 
 /* A step of this site is done that lets it only go forward. */
 bool job_is_settled(const struct step_context *context, const char *site);
