@@ -24,7 +24,7 @@ wait_for() {
             why="waited in vain: $what"
             return 1
         fi
-        read -r -t 0.1 <> <(:) || true
+        read -r -t 0.2 <> <(:) || true
     done
 }
 
