@@ -51,6 +51,7 @@ test_start_brings_it_back() {
     act start ledger.example && lives_on ledger.example mosh01 && why="its book is not whole" && book ledger.example | grep -qx 5 &&
         append ledger.example 6 && nothing_left stopped
 }
+# shellcheck disable=SC2016
 test_start_works_on_docker() {
     act start tuinder.example && lives_on tuinder.example mosh03 && why="policy: $(lab exec mosh03 docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' tuinder.example-web)" &&
         [ "${why#policy: }" = always ] && nothing_left && why="networks: $(lab exec mosh03 docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' tuinder.example-web)" &&
