@@ -176,7 +176,8 @@ static bool uses(const json_t *mounts, const char *point)
 static bool look_at_point(const char *site, const char *point, void *context)
 {
     struct starting *starting = context;
-    if (mounts_has(point) || fstab_when(point) == FSTAB_ON_ACCESS)
+    enum fstab_when when = fstab_when(point);
+    if (when == FSTAB_NEVER || when == FSTAB_ON_ACCESS || mounts_has(point))
         return true;
     if (!starting->mounts)
         starting->mounts = read_mounts(starting->bundle);

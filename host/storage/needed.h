@@ -19,8 +19,8 @@ void needed_forget_all(void); /* of all sites: nobody is to be asked any more */
 bool needed_any(void);
 
 /* Whether the container that the runtime describes in BUNDLE/config.json uses a directory at or below a remembered
- * mount point where nothing is mounted now; then `why` says it to a person. What cannot be read needs nothing. Reads
- * small files only, runs no program. */
+ * mount point where nothing is mounted now; then `why` says it to a person. What cannot be read, or is not in
+ * /etc/fstab any more, needs nothing. Reads small files only, runs no program. */
 bool needed_is_missing(const char *bundle, char *why, size_t why_size);
 
 /* Before these containers (entries of an inventory) are started by us: what /etc/fstab mounts at boot below them, and

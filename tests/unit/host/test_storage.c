@@ -298,6 +298,10 @@ static void podman_starts_nothing_on_the_empty_directory(void **state)
     assert_true(may_start(OTHER, "/other"));
     tree_write(&tree, "/etc/fstab", ROW("x-systemd.automount"));
     assert_true(may_start(WEB, BUNDLE));
+    tree_write(&tree, "/etc/fstab", ROW("noauto"));
+    assert_false(may_start(WEB, BUNDLE));
+    tree_write(&tree, "/etc/fstab", ""); /* it is an ordinary directory from now on */
+    assert_true(may_start(WEB, BUNDLE));
 }
 
 static void the_hook_stays_as_long_as_storage_is_needed(void **state)
