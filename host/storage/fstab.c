@@ -25,7 +25,8 @@ struct span {
 
 struct row {
     char point[HOST_PATH_SIZE]; /* unescaped; "" where this line is no row, or its mount point is too long */
-    struct span options;        /* empty, behind the type, where there are none */
+    struct span type;
+    struct span options; /* empty, behind the type, where there are none */
 };
 
 /* --- words and options ----------------------------------------------------------------------------------------------
@@ -121,6 +122,7 @@ static void read_row(const char *line, const char *end, struct row *row)
     bool is_row = type.begin < type.end && *device.begin != '#' && *point.begin == '/';
     if (!is_row || !unescape(point, row->point))
         row->point[0] = '\0';
+    row->type = type;
     row->options = take_word(&line, end);
     if (row->options.begin == row->options.end)
         row->options = (struct span){type.end, type.end};
@@ -159,6 +161,25 @@ static enum fstab_when when_of(const struct row *row)
     return has_option(row, "noauto") ? FSTAB_BY_HAND : FSTAB_AT_BOOT;
 }
 
+/* As systemd has it (src/basic/mountpoint-util.c, fstype_is_network). */
+static bool is_of_network(struct span type)
+{
+    static const char *const types[] = {"afs", "ceph", "cifs", "davfs", "gfs", "gfs2", "glusterfs", "lustre", "ncp",
+        "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "sshfs"};
+    if (begins(type, "fuse."))
+        type.begin += strlen("fuse.");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (is_word(type, types[i]))
+            return true;
+    return false;
+}
+
+static bool stops_boot(const struct row *row)
+{
+    return when_of(row) == FSTAB_AT_BOOT && !has_option(row, "nofail") && !has_option(row, "_netdev") &&
+           !is_of_network(row->type);
+}
+
 /* --- looking --------------------------------------------------------------------------------------------------------
  */
 
@@ -183,6 +204,29 @@ bool fstab_has_below(const char *path)
     }
     buf_free(&text);
     return found;
+}
+
+static bool runs_systemd(void)
+{
+    char path[HOST_PATH_SIZE];
+    return access(host_path(path, sizeof path, "/run/systemd/system"), F_OK) == 0;
+}
+
+bool fstab_stops_boot(const char *path)
+{
+    struct buf text;
+    struct span line;
+    struct row row = {0};
+    bool found = false;
+    read_file(&text, NULL);
+    const char *at = buf_text(&text), *end = at + text.length;
+    while (!found && next_line(&at, end, &line)) {
+        read_row(line.begin, line.end, &row);
+        found = strcmp(row.point, path) == 0;
+    }
+    bool stops = found && stops_boot(&row) && runs_systemd();
+    buf_free(&text);
+    return stops;
 }
 
 json_t *fstab_points(void)
@@ -313,8 +357,8 @@ enum err fstab_rewrite(const struct buf *text, const char *path, bool at_boot, s
 /* Units made of the file are made anew; none is started or stopped by that. */
 static enum err reload_units(struct err_info *info)
 {
-    char running[HOST_PATH_SIZE], usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE], said[300];
-    if (access(host_path(running, sizeof running, "/run/systemd/system"), F_OK) != 0)
+    char usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE], said[300];
+    if (!runs_systemd())
         return ERR_OK;
     host_path(usr, sizeof usr, "/usr/bin/systemctl");
     const char *const candidates[] = {usr, host_path(bin, sizeof bin, "/bin/systemctl"), NULL};

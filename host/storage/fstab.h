@@ -22,6 +22,10 @@ enum fstab_when {
 /* Of the row that `mount PATH` takes: the first with this mount point. */
 enum fstab_when fstab_when(const char *path);
 
+/* Whether the host's boot ends in systemd's emergency mode where this cannot be mounted: it runs systemd, which mounts
+ * it at boot, as no storage of the network (its type, `_netdev`), and not `nofail` (systemd.mount(5)). */
+bool fstab_stops_boot(const char *path);
+
 /* The mount point at `path` or nearest above it ("/" does not count), with when it is mounted; FSTAB_NEVER, *point
  * empty, where there is none. */
 enum fstab_when fstab_find_above(const char *path, char point[HOST_PATH_SIZE]);

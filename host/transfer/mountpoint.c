@@ -152,6 +152,12 @@ static void settle_boot(const char *path, bool at_boot, char *by_hand, size_t by
     else if (!at_boot && fstab_when(path) == FSTAB_WITH_UNIT)
         str_format(by_hand, by_hand_size,
             "the row of %s in /etc/fstab has it mounted with a unit of systemd: take that out of it", path);
+    else if (at_boot && fstab_stops_boot(path))
+        str_format(by_hand, by_hand_size,
+            "put _netdev or nofail into the row of %s in /etc/fstab: where it cannot be mounted, this host's boot "
+            "would "
+            "end in emergency mode",
+            path);
 }
 
 /* --- verbs ----------------------------------------------------------------------------------------------------------

@@ -236,6 +236,27 @@ static void systemd_is_told_where_it_runs(void **state)
     assert_null(strchr(info.message, '\033'));
 }
 
+static void what_would_stop_a_boot_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type_and_options;
+        bool stops;
+    } rows[] = {{"ext4 rw", true}, {"none bind", true}, {"fuse.mergefs", true}, {"ext4 rw,nofail", false},
+        {"ext4 _netdev,rw", false}, {"nfs4 rw", false}, {"fuse.sshfs rw", false}, {"ext4 noauto", false},
+        {"ext4 x-systemd.automount", false}};
+    for (int systemd = 0; systemd < 2; systemd++) {
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            char text[200];
+            str_format(text, sizeof text, "# x\n/dev/a " POINT "\t%s\n", rows[i].type_and_options);
+            tree_write(&tree, "/etc/fstab", text);
+            assert_int_equal(fstab_stops_boot(POINT), systemd && rows[i].stops);
+        }
+        tree_dir(&tree, "/run/systemd/system");
+    }
+    assert_false(fstab_stops_boot("/srv/b.org"));
+}
+
 static void the_nearest_mount_point_above_a_directory_is_found(void **state)
 {
     (void)state;
@@ -282,6 +303,7 @@ int main(void)
         TEST(the_file_is_replaced_only_where_something_changes),
         TEST(a_mount_point_that_is_not_named_is_refused),
         TEST(systemd_is_told_where_it_runs),
+        TEST(what_would_stop_a_boot_is_known),
         TEST(its_mount_points_are_told_once_each),
         TEST(the_nearest_mount_point_above_a_directory_is_found),
     };

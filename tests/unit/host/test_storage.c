@@ -154,6 +154,19 @@ static void what_systemd_mounts_with_a_unit_is_left_to_a_person(void **state)
     assert_non_null(strstr(json_get_text(answer, "by_hand"), "unit of systemd"));
 }
 
+static void storage_without_which_the_host_does_not_boot_is_told(void **state)
+{
+    (void)state;
+    tree_script(&tree, "/usr/bin/systemctl", "#!/bin/sh\n");
+    tree_dir(&tree, "/run/systemd/system");
+    tree_write(&tree, "/etc/fstab", "/dev/lun " POINT " ext4 noauto 0 0\n");
+    done(verb_volume_attach, VOLUME);
+    assert_true(said("at_boot"));
+    assert_non_null(strstr(json_get_text(answer, "by_hand"), "_netdev or nofail"));
+    done(verb_volume_detach, VOLUME);
+    assert_null(json_get_text(answer, "by_hand"));
+}
+
 static void what_is_mounted_on_access_loses_no_more_than_its_file_system(void **state)
 {
     (void)state;
@@ -328,6 +341,7 @@ int main(void)
         TEST(storage_that_cannot_be_mounted_is_not_mounted_at_boot_either),
         TEST(a_fstab_that_cannot_be_written_leaves_it_to_a_person),
         TEST(what_systemd_mounts_with_a_unit_is_left_to_a_person),
+        TEST(storage_without_which_the_host_does_not_boot_is_told),
         TEST(what_is_mounted_on_access_loses_no_more_than_its_file_system),
         TEST(a_named_volume_may_be_mounted_one_directory_above),
         TEST(nothing_is_copied_below_a_mount_point_that_is_empty_now),
