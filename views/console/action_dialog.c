@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/mem.h"
 #include "tui/dialog.h"
 #include "tui/keys.h"
@@ -225,19 +226,44 @@ static struct action_dialog *open_dialog(struct console *console)
     return *open;
 }
 
+static json_t *new_copy(const char *host)
+{
+    json_t *copy = json_object();
+    json_put_text(copy, "host", host);
+    json_put_bool(copy, "fits", true);
+    json_object_set_new(copy, "reasons", json_array());
+    return copy;
+}
+
+/* "garden-web: running for 3h" */
+static json_t *new_container_words(const struct console *console, const struct container_state *container)
+{
+    char words[CONTAINER_NAME_SIZE + 64], age[FORMAT_SIZE] = "";
+    int64_t now_us = console_freshness(console).now_us;
+    bool runs = container->state == RUN_RUNNING && container->started_us > 0 && now_us > container->started_us;
+    if (runs)
+        format_age(now_us - container->started_us, age);
+    str_format(
+        words, sizeof words, "%s: %s%s%s", container->name, run_state_word(container->state), runs ? " for " : "", age);
+    return json_string(words);
+}
+
 /* The hosts that have copies of the site that could start, as the engine's ranking is written. */
 static json_t *copies_of(const struct console *console, const char *site)
 {
     const struct snapshot *snapshot = console_picture(console)->snapshot;
-    json_t *copies = json_array();
+    json_t *copies = json_array(), *copy = NULL;
     const char *last = "";
     for (size_t i = 0; snapshot && i < snapshot->container_count; i++) { /* sorted by host */
         const struct container_state *container = &snapshot->containers[i];
-        if (strcmp(container->site, site) != 0 || container->mark != MARK_NONE || strcmp(container->host, last) == 0)
+        if (strcmp(container->site, site) != 0 || container->mark != MARK_NONE)
             continue;
+        if (strcmp(container->host, last) != 0) {
+            copy = new_copy(container->host);
+            json_array_append_new(copies, copy);
+        }
         last = container->host;
-        json_array_append_new(copies, json_pack("{s:s,s:b,s:[s]}", "host", container->host, "fits", 1, "reasons",
-                                          "the copy that is there; the other one stays as it is"));
+        json_array_append_new(json_object_get(copy, "reasons"), new_container_words(console, container));
     }
     return copies;
 }

@@ -263,6 +263,16 @@ static void tell_end(struct console *console, const struct job_record *job, cons
             state->word, job->message);
 }
 
+/* Its page says so itself. */
+static bool shows_job(struct console *console, int64_t id)
+{
+    struct wish wish = {0};
+    struct view *top = console->stack.count ? console_top(console) : NULL;
+    if (top && top->ops->wish)
+        top->ops->wish(top, &wish);
+    return wish.job == id;
+}
+
 /* A job that ends while the person looks elsewhere is told of. */
 static void watch_jobs(struct console *console)
 {
@@ -270,7 +280,7 @@ static void watch_jobs(struct console *console)
         return;
     vec_each (&console->picture.jobs->items, const struct job_record, job) {
         struct shown_state state = shown_job(job);
-        if (state.concern != CONCERN_ACTIVE && was_running(console, job->id))
+        if (state.concern != CONCERN_ACTIVE && was_running(console, job->id) && !shows_job(console, job->id))
             tell_end(console, job, &state);
     }
     vec_clear(&console->running);

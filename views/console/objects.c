@@ -16,7 +16,7 @@ enum { OBJECT_LOGS = 1, OBJECT_WHERE, OBJECT_ACTION /* and the following: rows o
 enum { BINDINGS_MAX = 32 };
 
 /* What the footer offers depends on what is selected; the keys are the same everywhere, and so is the help. */
-enum variant { OF_HOSTS, OF_RUNNING, OF_STOPPED, OF_QUARANTINED, VARIANT_COUNT };
+enum variant { OF_HOSTS, OF_RUNNING, OF_STOPPED, OF_QUARANTINED, OF_CONFLICT, VARIANT_COUNT };
 #define WHEN(variant) (1u << (variant))
 
 struct object_keys {
@@ -31,9 +31,9 @@ static bool is_offered(const struct action *action, enum variant variant)
     static const struct {
         const char *name;
         unsigned when;
-    } offers[] = {{"restart", WHEN(OF_HOSTS) | WHEN(OF_RUNNING)}, {"stop", WHEN(OF_RUNNING)},
+    } offers[] = {{"restart", WHEN(OF_HOSTS) | WHEN(OF_RUNNING)}, {"stop", WHEN(OF_RUNNING) | WHEN(OF_CONFLICT)},
         {"start", WHEN(OF_STOPPED)}, {"migrate", WHEN(OF_RUNNING) | WHEN(OF_STOPPED)},
-        {"isolate", WHEN(OF_RUNNING) | WHEN(OF_STOPPED)}, {"release", WHEN(OF_QUARANTINED)}};
+        {"isolate", WHEN(OF_RUNNING) | WHEN(OF_STOPPED) | WHEN(OF_CONFLICT)}, {"release", WHEN(OF_QUARANTINED)}};
     for (size_t i = 0; i < sizeof offers / sizeof *offers; i++)
         if (strcmp(offers[i].name, action->name) == 0)
             return offers[i].when & WHEN(variant);
@@ -69,6 +69,8 @@ static void make_keys(struct object_keys *keys, enum variant variant)
     keys->bindings[keys->keymap.count++] = logs;
     if (variant != OF_HOSTS)
         keys->bindings[keys->keymap.count++] = where;
+    if (variant == OF_CONFLICT) /* the first thing to look at */
+        keys->bindings[keys->keymap.count - 1].priority = 2;
 }
 
 static enum variant variant_of(const struct console *console, const struct subject *subject)
@@ -80,6 +82,8 @@ static enum variant variant_of(const struct console *console, const struct subje
         return OF_HOSTS;
     if (site && (site->status == SITE_QUARANTINED || site->mark == MARK_QUARANTINED))
         return OF_QUARANTINED;
+    if (site && site->status == SITE_CONFLICT)
+        return OF_CONFLICT;
     return site && site->mark == MARK_STOPPED ? OF_STOPPED : OF_RUNNING;
 }
 
@@ -323,6 +327,25 @@ static void why_marked(const struct site_state *site, struct freshness freshness
                 marks[i].way_on, by);
 }
 
+/* On which hosts, that is where the way out begins. */
+static void why_conflict(const struct snapshot *snapshot, const struct site_state *site, char *out)
+{
+    const char *last = "";
+    str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W shows the way out – could start on", site->name);
+    for (size_t i = 0; i < snapshot->container_count; i++) { /* sorted by host */
+        const struct container_state *container = &snapshot->containers[i];
+        if (strcmp(container->site, site->name) != 0 || container->mark != MARK_NONE ||
+            strcmp(container->host, last) == 0)
+            continue;
+        size_t length = strlen(out);
+        str_format(out + length, VIEW_WHY_SIZE - length, "%s %s", last[0] ? " and" : "", container->host);
+        last = container->host;
+    }
+    if (!last[0])
+        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W shows the way out – %s", site->name,
+            site->drift[0] ? site->drift : "more than one startable copy");
+}
+
 static enum concern why_site(
     const struct snapshot *snapshot, const struct site_state *site, struct freshness freshness, char *out)
 {
@@ -330,8 +353,7 @@ static enum concern why_site(
     if (concern == CONCERN_UNKNOWN)
         why_host(snapshot, site->host, freshness, out);
     else if (concern == CONCERN_CONFLICT)
-        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W shows the way out – %s", site->name,
-            site->drift[0] ? site->drift : "more than one startable copy");
+        why_conflict(snapshot, site, out);
     else if (site->mark != MARK_NONE)
         why_marked(site, freshness, out);
     else if (site->drift[0])

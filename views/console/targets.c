@@ -155,9 +155,9 @@ static void draw_row(const struct targets *targets, size_t index, struct area ro
     area_text(row, 0, 0, concern_style(concern) | flag, target->fits ? concern_symbol(concern) : "–");
     area_fit(row, 2, 0, name, CELLS_LEFT, style | flag, target->host);
     struct buf words = BUF(REASONS_BYTES);
-    buf_puts(&words, target->fits ? "fits" : "cannot");
+    buf_puts(&words, !target->fits ? "cannot: " : target->reasons.count ? "" : "fits");
     vec_each (&target->reasons, char *const, reason)
-        buf_printf(&words, "%s%s", reason == target->reasons.items ? ": " : "; ", *reason);
+        buf_printf(&words, "%s%s", reason == target->reasons.items ? "" : "; ", *reason);
     area_fit(row, name + 3, 0, row.width - name - 3, CELLS_LEFT, style | flag, buf_text(&words));
     buf_free(&words);
 }

@@ -219,7 +219,7 @@ static void draw_head(const struct job_page *page, const struct job_detail *deta
     area_textf(area, 0, 1, ROLE_DIM, "asked by %s at %s, %s %s, reason: %s", job->who[0] ? job->who : "?",
         lines_time(job->created_us, freshness.now_us, at), job->ended_us ? "took" : "runs for", took,
         job->reason[0] ? job->reason : "none given");
-    area_text(area, 0, 2, style, what_happens(job, current));
+    area_fit(area, 0, 2, area.width, CELLS_LEFT, style, what_happens(job, current));
     draw_current(detail, current, area_row(area, 3));
     int gauge = area.width * 3 / 5 < GAUGE_COLUMNS ? area.width * 3 / 5 : GAUGE_COLUMNS;
     double done = done_fraction(detail);

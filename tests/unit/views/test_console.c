@@ -572,9 +572,14 @@ static void stopping_a_site_in_conflict_asks_which_copy(void **state)
         first++;
     str_copy(snapshot->containers[first].site, NAME_SIZE, snapshot->sites[3].name); /* on another host as well */
     stage_show(stage, snapshot);
-    stage_keys(stage, "g x");
+    stage_keys(stage, "g");
+    assert_shows(stage, "W shows the way out – could start on host");
+    assert_shows(stage, "W where");
+    assert_hides(stage, "m migrate"); /* it would be refused */
+    stage_keys(stage, "x");
     assert_int_equal(stage->ticket, 0);
     assert_shows(stage, "which copy?");
+    assert_shows(stage, ": running");
     stage_keys(stage, "Down Enter");
     assert_string_equal(json_get_text(stage->asked, "action"), "stop");
     assert_non_null(json_get_text(json_object_get(stage->asked, "options"), "to"));
@@ -711,6 +716,12 @@ static void job_that_ends_elsewhere_is_told_of(void **state)
     assert_hides(stage, "job 7");
     stage_show_job(stage, JOB_FAILED);
     assert_shows(stage, "✖ job 7: restart");
+    stage_free(stage);
+    stage = started(80, 24);
+    stage_show_job(stage, JOB_RUNNING);
+    stage_keys(stage, "5 Enter");
+    stage_show_job(stage, JOB_FAILED);
+    assert_hides(stage, "✖ job 7: restart"); /* its own page says it */
     stage_free(stage);
 }
 
