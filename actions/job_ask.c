@@ -152,6 +152,7 @@ static void renew_leases(struct step_context *context, struct host_link *link)
         if (strcmp(lease->host, link->host) != 0 || !is_due(context, lease))
             continue;
         const char *verb = lease->expired ? "lease.take" : "lease.renew";
+        lease->retaken += lease->expired;
         json_t *wish = lease_wish(context, lease->site);
         if (helper_send(link->helper, verb, wish, HELLO_TIMEOUT_US, &link->renew_id, NULL) != ERR_OK)
             link->renew_id = 0;
@@ -222,9 +223,10 @@ struct question {
     const char *host, *verb;
     json_t *args; /* borrowed */
     int64_t timeout_us;
-    bool takes_long; /* a cancel ends the waiting */
-    bool sent;       /* the host may have heard it */
-    bool said;       /* the host answered, with an error */
+    bool takes_long;  /* a cancel ends the waiting */
+    bool sent;        /* the host may have heard it */
+    bool said;        /* the host answered, with an error */
+    unsigned retaken; /* as in the lease when it was sent */
 };
 
 /* One event of a link; *ended: it was the end of request `id`, and `err` its outcome. */
@@ -307,7 +309,7 @@ static struct lease_held *find_lease(struct step_context *context, const char *h
 
 /* Whether our lease had run out unseen (this machine slept, and its clock with it) and is ours again. Where it still
  * stands, or is somebody else's now, the host meant what it said. */
-static bool regain_lease(struct step_context *context, struct host_link *link)
+static bool regain_lease(struct step_context *context, struct host_link *link, const struct question *question)
 {
     struct lease_held *lease = find_lease(context, link->host, step_site(context));
     struct err_info said = {0};
@@ -315,8 +317,8 @@ static bool regain_lease(struct step_context *context, struct host_link *link)
         return false;
     enum err err = helper_request(
         link->helper, "lease.renew", lease_wish(context, lease->site), HELLO_TIMEOUT_US, NULL, NULL, NULL, &said);
-    bool ran_out = err == ERR_NOT_FOUND;
-    if (ran_out)
+    bool ran_out = err == ERR_NOT_FOUND || lease->retaken != question->retaken;
+    if (err == ERR_NOT_FOUND)
         err = helper_request(
             link->helper, "lease.take", lease_wish(context, lease->site), HELLO_TIMEOUT_US, NULL, NULL, NULL, &said);
     if (err == ERR_BUSY && helper_is_alive(link->helper))
@@ -332,6 +334,8 @@ static enum err send_and_wait(
     struct step_context *context, struct host_link *link, struct question *question, json_t **ok, struct err_info *info)
 {
     int64_t id = 0;
+    const struct lease_held *lease = find_lease(context, link->host, step_site(context));
+    question->retaken = lease ? lease->retaken : 0;
     question->said = false;
     enum err err =
         helper_send(link->helper, question->verb, json_deep_copy(question->args), question->timeout_us, &id, info);
@@ -355,7 +359,7 @@ static enum err ask_once(struct step_context *context, struct question *question
         link = find_link(context, question->host);
     }
     err = send_and_wait(context, link, question, ok, info);
-    if (err == ERR_BUSY && question->said && !is_about_lease && regain_lease(context, link))
+    if (err == ERR_BUSY && question->said && !is_about_lease && regain_lease(context, link, question))
         err = send_and_wait(context, link, question, ok, info);
     if (err && !question->said)
         close_link(link); /* one that is silent once is not trusted again; what was cancelled ends with it */

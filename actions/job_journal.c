@@ -102,10 +102,11 @@ void job_write_end(struct step_context *context)
 {
     struct err_info info = {0};
     int64_t every_us = step_patience(context, END_EVERY_US);
-    for (unsigned tries = 0; store_job_update(context->config->store, &context->job, &info) != ERR_OK; tries++) {
+    for (unsigned tries = 0;; tries++) {
+        enum err err = store_job_update(context->config->store, &context->job, &info);
         if (tries % LOG_TRIES == 0)
-            log_failure(context, ERR_IO, &info);
-        if (context->leaving ||
+            log_failure(context, err, &info);
+        if (!err || err == ERR_NOT_FOUND || context->leaving ||
             poll(&(struct pollfd){.fd = context->leave_fd, .events = POLLIN}, 1, (int)(every_us / USEC_PER_MSEC)) > 0)
             break; /* the next engine finds it unfinished and ends it */
     }

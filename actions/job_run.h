@@ -23,7 +23,8 @@ struct lease_held {
     char host[NAME_SIZE]; /* "": given back */
     char site[NAME_SIZE];
     int64_t renewed_mono_us;
-    bool expired; /* the host does not know it any more: to be taken again */
+    bool expired;     /* the host does not know it any more: to be taken again */
+    unsigned retaken; /* how often that was asked for while something else was */
 };
 
 struct step_context {
