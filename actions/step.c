@@ -15,3 +15,9 @@ const struct step_kind *step_find(const char *name)
             return step_kinds[i];
     return NULL;
 }
+
+const char *step_text(const struct plan_step *step, const char *key)
+{
+    const char *text = json_get_text(step->parameters, key);
+    return text ? text : "";
+}

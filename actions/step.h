@@ -49,6 +49,8 @@ struct step_kind {
 };
 
 const struct step_kind *step_find(const char *name); /* NULL where there is none */
+/* A text of its parameters; "" where there is none. */
+const char *step_text(const struct plan_step *step, const char *key);
 
 /* --- what a step may use of its job ------------------------------------------------------------------------------- */
 
@@ -132,8 +134,9 @@ extern const struct step_kind step_lease, step_note, step_restart, step_gate, st
 /* steps_route.c */
 extern const struct step_kind step_hold, step_drain, step_route, step_unhold, step_notice, step_page;
 /* steps_move.c */
-extern const struct step_kind step_incoming, step_image, step_copy, step_create, step_last_pass, step_activate,
-    step_keep, step_close, step_remove;
+extern const struct step_kind step_incoming, step_create, step_activate, step_keep, step_remove;
+/* steps_copy.c */
+extern const struct step_kind step_image, step_copy, step_last_pass, step_close;
 /* steps_isolate.c */
 extern const struct step_kind step_contain, step_uncontain, step_evidence, step_pull;
 
