@@ -331,7 +331,7 @@ static void why_marked(const struct site_state *site, struct freshness freshness
 static void why_conflict(const struct snapshot *snapshot, const struct site_state *site, char *out)
 {
     const char *last = "";
-    str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W shows the way out – could start on", site->name);
+    str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W: the way out – on", site->name);
     for (size_t i = 0; i < snapshot->container_count; i++) { /* sorted by host */
         const struct container_state *container = &snapshot->containers[i];
         if (strcmp(container->site, site->name) != 0 || container->mark != MARK_NONE ||
@@ -342,7 +342,7 @@ static void why_conflict(const struct snapshot *snapshot, const struct site_stat
         last = container->host;
     }
     if (!last[0])
-        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W shows the way out – %s", site->name,
+        str_format(out, VIEW_WHY_SIZE, "%s: CONFLICT – W: the way out – %s", site->name,
             site->drift[0] ? site->drift : "more than one startable copy");
 }
 

@@ -573,7 +573,7 @@ static void stopping_a_site_in_conflict_asks_which_copy(void **state)
     str_copy(snapshot->containers[first].site, NAME_SIZE, snapshot->sites[3].name); /* on another host as well */
     stage_show(stage, snapshot);
     stage_keys(stage, "g");
-    assert_shows(stage, "W shows the way out – could start on host");
+    assert_shows(stage, "CONFLICT – W: the way out – on host02 and host0");
     assert_shows(stage, "W where");
     assert_hides(stage, "m migrate"); /* it would be refused */
     stage_keys(stage, "x");
