@@ -124,7 +124,7 @@ static void add(char out[STATUS_BYTES], const char *words)
         str_format(out + length, STATUS_BYTES - length, "%s%s", length ? "  " : "", words);
 }
 
-/* "> copy  mosh02  12s  pass 2, 1.2G of 4.0G, 98M/s, 28s left  sign of life 0s ago  reading the list of files" */
+/* "> 31 %  copy  mosh02  12s  pass 2, 1.2G of 4.0G, 98M/s, 28s left  sign of life 0s ago  reading the list of files" */
 static void compose_status(const struct job_view *view, char out[STATUS_BYTES])
 {
     const struct job_step_record *step = progress_current(&view->steps);
@@ -136,7 +136,8 @@ static void compose_status(const struct job_view *view, char out[STATUS_BYTES])
         add(out, view->job.message);
         return;
     }
-    str_format(out, STATUS_BYTES, "> %s", step->name);
+    str_format(out, STATUS_BYTES, "> %d %%", view->job.progress_pct < 0 ? 0 : view->job.progress_pct);
+    add(out, step->name);
     add(out, step->host);
     add(out, format_duration(step->started_us && now_us > step->started_us ? now_us - step->started_us : 0, took));
     bool copies = progress_words(step, words)[0] != '\0';

@@ -140,16 +140,19 @@ static const char *clean(const char *text, char out[LINE_BYTES])
     return out;
 }
 
-/* Characters of the text that fit; what comes from hosts is narrow as a rule. */
+/* Characters of the text that fit, and that there were more; what comes from hosts is narrow as a rule. */
 static void print_cut(const char *text, size_t columns, FILE *out)
 {
-    size_t length = 0, seen = 0;
-    for (; text[length]; length++) {
+    size_t length = 0, seen = 0, fits = 0;
+    for (; text[length] && (!columns || seen <= columns); length++) {
         seen += ((unsigned char)text[length] & 0xC0) != 0x80;
-        if (columns && seen > columns)
-            break;
+        if (seen == columns && ((unsigned char)text[length] & 0xC0) != 0x80)
+            fits = length; /* where the last column begins */
     }
-    fprintf(out, "%.*s\n", (int)length, text);
+    if (columns && seen > columns)
+        fprintf(out, "%.*s…\n", (int)fits, text);
+    else
+        fprintf(out, "%s\n", text);
 }
 
 void job_print_note(const char *text, size_t columns, FILE *out)
