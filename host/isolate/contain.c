@@ -173,6 +173,30 @@ static enum err freeze(struct contain *contain, const json_t *container, struct 
     return result;
 }
 
+static bool is_uncut(const struct contain *contain, const char *id)
+{
+    vec_each (&contain->found.uncut, const struct isolate_uncut, uncut)
+        if (strcmp(uncut->id, id) == 0)
+            return true;
+    return false;
+}
+
+/* What the kernel shows is cut; what it does not show is known by its number alone. */
+static void find_hidden(struct contain *contain)
+{
+    vec_each (&contain->found.counts, const struct isolate_count, count) {
+        const json_t *container = container_by_id(contain, count->id);
+        const char *state = json_get_text(container, "state"), *name = json_get_text(container, "name");
+        if (!name || !state || strcmp(state, "running") != 0 || is_uncut(contain, count->id))
+            continue;
+        int told = networks_count(runtime_by_name(json_get_text(container, "runtime")), count->id);
+        if (told > 0 && (size_t)told > count->interfaces)
+            isolate_add_uncut(&contain->found, name, count->id,
+                "%zu of its %d networks have no interface that can be seen, so it is frozen",
+                (size_t)told - count->interfaces, told);
+    }
+}
+
 static void freeze_uncut(struct contain *contain)
 {
     vec_each (&contain->found.uncut, const struct isolate_uncut, uncut) {
@@ -196,6 +220,7 @@ static enum err do_the_rest(struct contain *contain, struct err_info *info)
 {
     struct err_info later;
     enum err result = write_down(contain, info);
+    find_hidden(contain);
     freeze_uncut(contain);
     enum err covered = mark_cover(contain->site, contain->containers, result == ERR_OK ? info : &later);
     result = result == ERR_OK ? covered : result;

@@ -267,8 +267,7 @@ static size_t count_devices(pid_t pid)
 /* --- together -------------------------------------------------------------------------------------------------------
  */
 
-__attribute__((format(printf, 4, 5))) static void add_uncut(
-    struct isolate_found *found, const char *name, const char *id, const char *format, ...)
+void isolate_add_uncut(struct isolate_found *found, const char *name, const char *id, const char *format, ...)
 {
     struct isolate_uncut *uncut = vec_add(&found->uncut);
     va_list args;
@@ -320,14 +319,18 @@ static void find_of_container(
     if (!network_inode(main_pid, &inode))
         return; /* it has just ended */
     if (inode == search->own)
-        add_uncut(found, name, id, "it uses the network of the host itself: it cannot be cut off, so it is frozen");
+        isolate_add_uncut(
+            found, name, id, "it uses the network of the host itself: it cannot be cut off, so it is frozen");
+    struct isolate_count *count = vec_add(&found->counts);
+    str_copy(count->id, sizeof count->id, id);
     find_networks(main_pid, id, search->own, &networks);
     vec_each (&networks.list, const struct network, network) {
         size_t cut = add_veths(found, name, &search->veths, namespace_id(search->route_fd, network->fd));
         size_t there = count_devices(network->pid);
+        count->interfaces += cut;
         if (there > cut)
-            add_uncut(found, name, id, "%zu of its interfaces have no end on the host to be cut at, so it is frozen",
-                there - cut);
+            isolate_add_uncut(found, name, id,
+                "%zu of its interfaces have no end on the host to be cut at, so it is frozen", there - cut);
         close(network->fd);
     }
     vec_free(&networks.list);
@@ -430,4 +433,5 @@ void isolate_found_free(struct isolate_found *found)
 {
     vec_free(&found->interfaces);
     vec_free(&found->uncut);
+    vec_free(&found->counts);
 }

@@ -24,10 +24,21 @@ struct isolate_uncut {
     char why[160];
 };
 
+/* How many interfaces of a container were found: at least as many as networks its engine says it is in, unless one was
+ * moved into a namespace that no process shows (a socket or a mount holds such a one). */
+struct isolate_count {
+    char id[65];
+    size_t interfaces; /* on the host's side, also those of a network it shares with another container */
+};
+
 struct isolate_found {
     VEC(struct isolate_interface) interfaces; /* each once */
     VEC(struct isolate_uncut) uncut;
+    VEC(struct isolate_count) counts; /* of each that was looked at */
 };
+
+void isolate_add_uncut(struct isolate_found *found, const char *name, const char *id, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Of the containers (entries of an inventory) that run or are paused. `found` begins zeroed and is freed by the caller
  * in any case. */

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/name.h"
-#include "host/containers/runtime.h"
 #include "host/site/bolt.h"
 
 #define CHANGE_LIMIT_US (20 * USEC_PER_SEC)
@@ -30,6 +29,24 @@ static bool can_be_taken(const char *network)
 static const json_t *networks_of(const json_t *description)
 {
     return json_object_get(json_object_get(description, "NetworkSettings"), "Networks");
+}
+
+static void count(const json_t *description, void *context)
+{
+    int *told = context;
+    const char *name;
+    json_t *network;
+    *told = 0;
+    json_object_foreach ((json_t *)networks_of(description), name, network)
+        *told += can_be_taken(name);
+}
+
+int networks_count(enum runtime_kind kind, const char *id)
+{
+    int told = -1;
+    if (kind < RUNTIME_COUNT && runtime_id_is_valid(id))
+        runtime_inspect(kind, &id, 1, count, &told, NULL);
+    return told;
 }
 
 static bool is_noted(const json_t *list, const char *id, const char *network)

@@ -1,11 +1,15 @@
-/* Networks of docker's containers, taken away while a site is contained: what runs cannot be bolted (host/site/bolt.h),
- * so docker would start it again, with a new interface that no drop is on; one without networks gets none. podman
- * refuses to start it (host/site/guard.h). Any thread. */
+/* Networks of containers as their engines tell them; docker's are taken away while a site is contained: what runs
+ * cannot be bolted (host/site/bolt.h), so docker would start it again, with a new interface that no drop is on; one
+ * without networks gets none. podman refuses to start it (host/site/guard.h). Any thread. */
 #ifndef HOST_ISOLATE_NETWORKS_H
 #define HOST_ISOLATE_NETWORKS_H
 
 #include "base/err.h"
 #include "base/json.h"
+#include "host/containers/runtime.h"
+
+/* How many networks the engine says a container is in; -1 where it does not say. */
+int networks_count(enum runtime_kind kind, const char *id);
 
 /* Add what docker says of the networks of these containers to the list (an array; each network of each container once):
  * network, aliases and chosen addresses. */

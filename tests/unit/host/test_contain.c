@@ -287,6 +287,26 @@ static void what_we_froze_runs_again_unless_it_is_to_stay_frozen(void **state)
     }
 }
 
+/* Where its own user, with the right to, has moved its interface into a namespace that no process shows, only the
+ * engine knows that there is one. */
+static void a_container_with_an_interface_that_is_found_nowhere_is_frozen(void **state)
+{
+    (void)state;
+    tree_write(&tree, "/proc/100/ns/net", "");
+    tree_write(&tree, "/proc/200/ns/net", "");
+    fake_engine_add(
+        &tree, "podman", WEB, "web", "running|0|100", OF_SITE ",\"NetworkSettings\":{\"Networks\":{\"podman\":{}}}");
+    fake_engine_add(
+        &tree, "podman", APP, "app", "running|0|200", OF_SITE ",\"NetworkSettings\":{\"Networks\":{\"none\":{}}}");
+    free(fake_engine_calls(&tree, "podman"));
+    assert_int_equal(ask(verb_site_contain, ARGS("")), ERR_OK);
+    assert_changes("podman", "pause -- aa");
+    const json_t *left_out = json_object_get(answer, "left_out");
+    assert_int_equal(json_array_size(left_out), 1);
+    assert_string_equal(json_get_text(json_array_get(left_out, 0), "what"), "web");
+    assert_non_null(strstr(json_get_text(json_array_get(left_out, 0), "why"), "1 of its 1 networks"));
+}
+
 #define BOLT "dogwatch-refuses-the-start-of.a.org"
 #define BOLTED "\"NetworkSettings\":{\"Networks\":{\"" BOLT "\":{}}}"
 
@@ -316,6 +336,7 @@ int main(void)
         PODMAN(where_nothing_can_be_cut_the_site_stays_marked_and_it_is_said),
         PODMAN(a_glance_sees_running_containers_without_their_engine),
         PODMAN(an_engine_that_does_not_answer_is_named_after_the_site_was_marked),
+        PODMAN(a_container_with_an_interface_that_is_found_nowhere_is_frozen),
         PODMAN(a_release_to_another_mark_than_before_changes_nothing),
         PODMAN(what_ended_while_contained_runs_again_after_the_release),
         PODMAN(what_we_froze_runs_again_unless_it_is_to_stay_frozen),
