@@ -128,6 +128,15 @@ static inline json_t *some_targets(void)
         "reasons", "1.0 GiB free of memory", "host", "host02", "fits", false, "reasons", "host02 is down since 03:12");
 }
 
+static inline json_t *a_plan(void)
+{
+    json_t *answer = json_object(), *expect = json_array();
+    json_array_append_new(expect, json_string("0123456789ab"));
+    json_object_set_new(answer, "expect", expect);
+    json_object_set_new(answer, "text", json_string("1. restart it\n2. look whether it is well"));
+    return answer;
+}
+
 static inline json_t *a_move(void)
 {
     return json_pack("{s:{s:s,s:s,s:[s],s:[{},{}],s:i,s:s},s:s,s:[s]}", "plan", "action", "migrate", "object",

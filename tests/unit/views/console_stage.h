@@ -104,6 +104,14 @@ static inline void stage_answer(struct stage *stage, json_t *answer)
     json_decref(answer);
 }
 
+/* With the small fleet on the screen. */
+static inline struct stage *started(int width, int height)
+{
+    struct stage *stage = stage_new(width, height);
+    stage_show(stage, synthetic_snapshot(&small_fleet));
+    return stage;
+}
+
 #define assert_shows(stage, words)                                                                                     \
     do {                                                                                                               \
         const char *shown = stage_text(stage);                                                                         \
