@@ -273,12 +273,22 @@ static void refusal_of_the_engine_is_printed_and_exits_by_its_kind(void **state)
     assert_non_null(strstr(errors, "quarantined"));
 }
 
+/* What was last asked to be run: a new reference, for the server's thread gives up its own. */
+static json_t *last_run(struct fixture *f)
+{
+    pthread_mutex_lock(&f->mutex);
+    json_t *run = json_incref(f->run);
+    pthread_mutex_unlock(&f->mutex);
+    return run;
+}
+
 static void rates_times_and_objects_reach_the_engine(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(
         RUN(f, "migrate", "shop", "--to", "beta", "--limit", "10M", "--keep", "3d", "--through-console", "--yes"), 0);
-    const json_t *options = json_object_get(f->run, "options");
+    json_t *run = last_run(f);
+    const json_t *options = json_object_get(run, "options");
     int64_t number = 0;
     bool through = false;
     assert_string_equal(json_get_text(options, "to"), "beta");
@@ -287,16 +297,21 @@ static void rates_times_and_objects_reach_the_engine(void **state)
     assert_true(json_get_i64(options, "keep_s", &number));
     assert_int_equal(number, 3 * 86400);
     assert_true(json_get_bool(options, "through_console", &through) && through);
+    json_decref(run);
     assert_int_equal(RUN(f, "restart", "shop", "shop2", "shop3", "--yes"), 0);
-    const json_t *more = json_object_get(json_object_get(f->run, "options"), "more");
-    assert_string_equal(json_get_text(f->run, "object"), "shop");
+    run = last_run(f);
+    const json_t *more = json_object_get(json_object_get(run, "options"), "more");
+    assert_string_equal(json_get_text(run, "object"), "shop");
     assert_int_equal(json_array_size(more), 2);
     assert_string_equal(json_string_value(json_array_get(more, 1)), "shop3");
+    json_decref(run);
     struct host_state host = {.name = "alpha"};
     metrics_clear(host.metrics, HOST_METRIC_COUNT);
     store_put_host(f->store, &host);
     WAIT_UNTIL(RUN(f, "restart", "--host", "alpha", "--yes") == 0); /* the store is written by a thread of its own */
-    assert_string_equal(json_get_text(f->run, "object"), "alpha");
+    run = last_run(f);
+    assert_string_equal(json_get_text(run, "object"), "alpha");
+    json_decref(run);
 }
 
 static void a_host_that_is_not_there_is_no_site_either(void **state)
