@@ -116,25 +116,36 @@ running_on() { # SITE
 mark_on() { # SITE HOST: the word, or "none"
     lab exec "$2" cat "/var/lib/dogwatch/sites/$1.mark" 2>/dev/null | jq -r '.mark // "none"' 2>/dev/null | grep . || echo none
 }
+standing_of() { # SITE: a line for each host, "HOST runs|rests there|absent MARK"
+    local host
+    for host in $(compute_hosts); do
+        # shellcheck disable=SC2016
+        lab exec "$host" sh -c 'running=$("$1" ps -q --filter "label=dogwatch.site=$2" --filter status=running)
+            all=$("$1" ps -aq --filter "label=dogwatch.site=$2") mark=$(jq -r .mark "/var/lib/dogwatch/sites/$2.mark" 2>/dev/null)
+            [ -z "$running" ] && running=rests || running=runs
+            [ -z "$all" ] && all=absent || all=there
+            echo "$3 $running $all ${mark:-none}"' - "$(host_engine "$host")" "$1" "$host"
+    done
+}
 lives_on() { # SITE HOST: runs there and nowhere else, may start there and nowhere else
-    local host mark on
-    on=$(running_on "$1" | tr '\n' ' ')
+    local host there mark on standing
+    standing=$(standing_of "$1")
+    on=$(awk '$2 == "runs" { printf "%s ", $1 }' <<<"$standing")
     why="$1 runs on: ${on:-no host }(wanted: $2)"
     [ "$on" = "$2 " ] || return 1
-    for host in $(compute_hosts); do
-        mark=$(mark_on "$1" "$host")
+    while read -r host _ there mark; do
         why="$1 is marked $mark on $host"
         case $host:$mark in
         "$2:none") ;;
         "$2:"*) return 1 ;;
         *:none) # nothing of it there, then
             why="$1 could start on $host too"
-            [ -z "$(lab exec "$host" "$(host_engine "$host")" ps -aq --filter "label=dogwatch.site=$1")" ] || return 1
+            [ "$there" = absent ] || return 1
             ;;
         *:kept) ;;
         *) return 1 ;;
         esac
-    done
+    done <<<"$standing"
     why="$1 does not answer through the gate"
     answers "$1" || return 1
     why=$(dog site where "$1" 2>&1)
