@@ -5,23 +5,15 @@
 #ifndef TESTS_UNIT_ACTIONS_FAKE_FLEET_H
 #define TESTS_UNIT_ACTIONS_FAKE_FLEET_H
 
-#include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/name.h"
-#include "tests/support/ssh_server.h"
+#include "tests/unit/actions/script.h"
 
 enum { SOURCE, TARGET, GATE, NODES };
 
@@ -68,21 +60,6 @@ struct fake_fleet {
     enum target_fault target;
 };
 
-static inline void fleet_say(int fd, json_t *message)
-{
-    struct buf line = BUF((size_t)1 << 20);
-    json_write(&line, message);
-    buf_putc(&line, '\n');
-    for (size_t done = 0; done < line.length;) {
-        ssize_t put = write(fd, line.data + done, line.length - done);
-        if (put <= 0)
-            break;
-        done += (size_t)put;
-    }
-    buf_free(&line);
-    json_decref(message);
-}
-
 /* One visitor writes. */
 static inline void fleet_visit(struct fake_fleet *fleet)
 {
@@ -102,11 +79,6 @@ static inline void fleet_visit(struct fake_fleet *fleet)
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
-
-static inline json_t *fleet_refusal(const char *code, const char *message)
-{
-    return json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message);
-}
 
 static inline json_t *fleet_containers(const struct fake_fleet *fleet, int number)
 {
@@ -187,7 +159,7 @@ static inline json_t *verb_mark(struct fake_fleet *fleet, int number, const json
         fits = fits || strcmp(json_string_value(item), now) == 0;
     if (!fits) {
         json_decref(was);
-        return fleet_refusal("busy", now);
+        return script_refusal("busy", now);
     }
     str_copy(node->mark, sizeof node->mark, strcmp(mark, "none") == 0 ? "" : mark);
     json_get_i64(args, "until_us", &node->kept_until_us);
@@ -199,9 +171,9 @@ static inline json_t *verb_create(struct fake_fleet *fleet, int number, const js
 {
     struct fake_node *node = &fleet->nodes[number];
     if (strcmp(node->mark, "incoming") != 0)
-        return fleet_refusal("denied", "it is not marked as incoming");
+        return script_refusal("denied", "it is not marked as incoming");
     if (!json_object_get(args, "definition") || !node->has_image)
-        return fleet_refusal("not-found", "no image, or no definition");
+        return script_refusal("not-found", "no image, or no definition");
     node->has_container = true;
     return json_pack("{s:o}", "containers", fleet_containers(fleet, number));
 }
@@ -210,9 +182,9 @@ static inline json_t *verb_remove(struct fake_fleet *fleet, int number, const js
 {
     struct fake_node *node = &fleet->nodes[number];
     if (strcmp(node->mark, "incoming") != 0 && strcmp(node->mark, "kept") != 0)
-        return fleet_refusal("denied", "an active site is not removed");
+        return script_refusal("denied", "an active site is not removed");
     if (node->running)
-        return fleet_refusal("failed", "it runs");
+        return script_refusal("failed", "it runs");
     node->has_container = false;
     node->has_volume = node->has_volume && !json_is_true(json_object_get(args, "volumes"));
     return json_pack("{s:[], s:[]}", "containers", "volumes");
@@ -223,9 +195,9 @@ static inline json_t *verb_start(struct fake_fleet *fleet, int number, const jso
     (void)args;
     struct fake_node *node = &fleet->nodes[number];
     if (node->mark[0] && !(strcmp(node->mark, "incoming") == 0 && node->trial))
-        return fleet_refusal("denied", "it is marked");
+        return script_refusal("denied", "it is marked");
     if (!node->has_container)
-        return fleet_refusal("not-found", "no container of example.org is on this host");
+        return script_refusal("not-found", "no container of example.org is on this host");
     if (!node->running)
         node->started_us = fleet->clock_us += 1000;
     node->running = true;
@@ -236,7 +208,7 @@ static inline json_t *verb_stop(struct fake_fleet *fleet, int number, const json
 {
     struct fake_node *node = &fleet->nodes[number];
     if (!node->has_container)
-        return fleet_refusal("not-found", "no container of example.org is on this host");
+        return script_refusal("not-found", "no container of example.org is on this host");
     node->running = false;
     return verb_status(fleet, number, args);
 }
@@ -263,7 +235,7 @@ static inline json_t *verb_open(struct fake_fleet *fleet, int number, const json
 {
     (void)args;
     if (strcmp(fleet->nodes[number].mark, "incoming") != 0)
-        return fleet_refusal("denied", "it is not marked as incoming");
+        return script_refusal("denied", "it is not marked as incoming");
     return json_pack("{s:s, s:s}", "token", "t1", "user", "root");
 }
 
@@ -272,9 +244,9 @@ static inline json_t *verb_send(struct fake_fleet *fleet, int number, const json
     const char *what = json_get_text(args, "what");
     struct fake_node *target = &fleet->nodes[TARGET];
     if (fleet->target == TARGET_DISK_FULL && what && strcmp(what, "volume") == 0)
-        return fleet_refusal("failed", "mosh02: no space left on device");
+        return script_refusal("failed", "mosh02: no space left on device");
     if (fleet->target == TARGET_IMAGE_FAILS && what && strcmp(what, "image") == 0)
-        return fleet_refusal("failed", "podman load: unexpected EOF");
+        return script_refusal("failed", "podman load: unexpected EOF");
     if (what && strcmp(what, "image") == 0) {
         target->has_image = true;
     } else {
@@ -365,7 +337,7 @@ static inline json_t *verb_collect(struct fake_fleet *fleet, int number, const j
 {
     (void)args;
     if (!fleet->nodes[number].contained)
-        return fleet_refusal("denied", "it is not contained");
+        return script_refusal("denied", "it is not contained");
     return json_pack("{s:[], s:i}", "files", "took_ms", 1);
 }
 
@@ -405,9 +377,9 @@ static const struct {
 static inline json_t *fleet_lease(struct fake_node *node, const char *verb, const char *job)
 {
     if (node->lease_job[0] && strcmp(node->lease_job, job) != 0)
-        return fleet_refusal("busy", "example.org is held by another job (bert@console2)");
+        return script_refusal("busy", "example.org is held by another job (bert@console2)");
     if (strcmp(verb, "lease.renew") == 0 && !node->lease_job[0])
-        return fleet_refusal("not-found", "no lease any more");
+        return script_refusal("not-found", "no lease any more");
     str_copy(node->lease_job, sizeof node->lease_job, strcmp(verb, "lease.release") == 0 ? "" : job);
     return json_pack("{s:i}", "expires_us", 1);
 }
@@ -423,15 +395,15 @@ static inline json_t *fleet_answer(
     if (strncmp(verb, "lease.", 6) == 0)
         return fleet_lease(node, verb, job ? job : "");
     if (node->refused_times > 0 && strcmp(verb, node->refused_verb) == 0 && node->refused_times--)
-        return fleet_refusal("failed", "not now");
+        return script_refusal("failed", "not now");
     for (size_t i = 0; i < sizeof fleet_verbs / sizeof *fleet_verbs; i++) {
         if (strcmp(fleet_verbs[i].verb, verb) != 0)
             continue;
         if (fleet_verbs[i].changes && (!job || strcmp(node->lease_job, job) != 0))
-            return fleet_refusal("busy", "the lease is not yours");
+            return script_refusal("busy", "the lease is not yours");
         return fleet_verbs[i].answer(fleet, number, args);
     }
-    return fleet_refusal("invalid", "no such verb");
+    return script_refusal("invalid", "no such verb");
 }
 
 /* --- helpers ------------------------------------------------------------------------------------------------------ */
@@ -465,51 +437,34 @@ static inline bool fleet_take(struct fake_fleet *fleet, int number, const char *
         json_decref(answer);
         return false;
     }
-    json_t *message = json_object_get(answer, "error") ? json_incref(answer) : json_pack("{s:O}", "ok", answer);
-    json_object_set(message, "id", json_object_get(request, "id"));
-    json_decref(answer);
-    fleet_say(fd, message);
+    script_answer(fd, request, answer);
     return true;
+}
+
+struct node_line {
+    struct node_owner *node;
+    const char *role;
+};
+
+static inline bool fleet_take_line(void *owner, int out_fd, const json_t *request)
+{
+    struct node_line *line = owner;
+    pthread_mutex_lock(&line->node->fleet->mutex);
+    bool goes_on = fleet_take(line->node->fleet, line->node->number, line->role, out_fd, request);
+    pthread_mutex_unlock(&line->node->fleet->mutex);
+    return goes_on;
 }
 
 static inline int fleet_helper(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
 {
     (void)error_fd;
-    const char *role = strstr(command, "viewer") ? "viewer" : "operator";
-    struct node_owner *node = owner;
-    FILE *in = fdopen(dup(in_fd), "r");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t length;
-    bool goes_on = true;
-    while (goes_on && (length = getline(&line, &size, in)) > 0) {
-        json_t *request = NULL;
-        json_parse(line, (size_t)length, &request, NULL);
-        pthread_mutex_lock(&node->fleet->mutex);
-        goes_on = fleet_take(node->fleet, node->number, role, out_fd, request);
-        pthread_mutex_unlock(&node->fleet->mutex);
-        json_decref(request);
-    }
-    free(line);
-    fclose(in);
-    return 0;
+    struct node_line line = {.node = owner, .role = strstr(command, "viewer") ? "viewer" : "operator"};
+    return script_listen(in_fd, out_fd, fleet_take_line, &line);
 }
 
-/* One port on every address: who is asked follows from the address. */
-static inline int fleet_listen(uint16_t *port)
+static inline int fleet_page(void *owner, int fd)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_ANY)}};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bind(fd, (struct sockaddr *)&address, sizeof address);
-    listen(fd, 64);
-    getsockname(fd, (struct sockaddr *)&address, &length);
-    *port = ntohs(address.sin_port);
-    return fd;
-}
-
-static inline bool fleet_is_well(struct fake_fleet *fleet, int fd)
-{
+    struct fake_fleet *fleet = owner;
     struct sockaddr_in own;
     socklen_t length = sizeof own;
     getsockname(fd, (struct sockaddr *)&own, &length);
@@ -518,7 +473,7 @@ static inline bool fleet_is_well(struct fake_fleet *fleet, int fd)
     bool well = number >= 0 && number < GATE && fleet->nodes[number].running &&
                 !(number == TARGET && fleet->target == TARGET_NEVER_WELL);
     pthread_mutex_unlock(&fleet->mutex);
-    return well;
+    return well ? 200 : 502;
 }
 
 static inline void fleet_serve(struct fake_fleet *fleet)
@@ -526,7 +481,7 @@ static inline void fleet_serve(struct fake_fleet *fleet)
     static struct node_owner owners[NODES];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    int web = fleet_listen(&fleet->web_port);
+    int web = script_open_port(INADDR_ANY, &fleet->web_port);
     for (int i = 0; i < NODES; i++) {
         owners[i] = (struct node_owner){fleet, i};
         struct ssh_server *server = ssh_server_start(&(struct ssh_server_options){
@@ -534,41 +489,22 @@ static inline void fleet_serve(struct fake_fleet *fleet)
         fleet->nodes[i].port = ssh_server_port(server);
         str_copy(fleet->nodes[i].key, sizeof fleet->nodes[i].key, ssh_server_key(server));
     }
-    pthread_mutex_lock(&fleet->mutex);
-    fleet->ready = true;
-    pthread_mutex_unlock(&fleet->mutex);
-    for (;;) {
-        char text[512];
-        int fd = accept4(web, NULL, NULL, SOCK_CLOEXEC);
-        ssize_t got = read(fd, text, sizeof text);
-        int length =
-            snprintf(text, sizeof text, "HTTP/1.1 %d Word\r\nContent-Length: 7\r\nConnection: close\r\n\r\nWelcome",
-                fleet_is_well(fleet, fd) ? 200 : 502);
-        got = write(fd, text, (size_t)length);
-        (void)got;
-        close(fd);
-    }
+    script_set(&fleet->mutex, &fleet->ready);
+    for (;;)
+        script_serve_page(web, fleet_page, fleet);
 }
 
 static inline struct fake_fleet *fake_fleet_new(pid_t *pid)
 {
-    struct fake_fleet *fleet = mmap(NULL, sizeof *fleet, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pthread_mutexattr_t shared;
-    pthread_mutexattr_init(&shared);
-    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&fleet->mutex, &shared);
-    pthread_mutexattr_destroy(&shared);
+    struct fake_fleet *fleet = script_share(sizeof *fleet);
+    script_share_mutex(&fleet->mutex);
     fleet->clock_us = 1700000000000000;
     fleet->nodes[SOURCE] = (struct fake_node){
         .has_container = true, .running = true, .has_image = true, .has_volume = true, .started_us = 1700000000000000};
     *pid = fork();
     if (*pid == 0)
         fleet_serve(fleet);
-    for (bool ready = false; !ready; usleep(1000)) {
-        pthread_mutex_lock(&fleet->mutex);
-        ready = fleet->ready;
-        pthread_mutex_unlock(&fleet->mutex);
-    }
+    script_await(&fleet->mutex, &fleet->ready);
     return fleet;
 }
 

@@ -4,21 +4,13 @@
 #ifndef TESTS_UNIT_ACTIONS_FAKE_HOST_H
 #define TESTS_UNIT_ACTIONS_FAKE_HOST_H
 
-#include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/json.h"
 #include "base/mem.h"
-#include "tests/support/ssh_server.h"
+#include "tests/unit/actions/script.h"
 
 #define BOXES 2
 
@@ -55,29 +47,14 @@ struct fake_host {
     enum { STAYS, DIES, COMES_AS_ANOTHER, SLEEPS_ON, LOOPS } after_restart;
 };
 
-static inline void fake_say(int fd, json_t *message)
-{
-    struct buf line = BUF((size_t)1 << 20);
-    json_write(&line, message);
-    buf_putc(&line, '\n');
-    for (size_t done = 0; done < line.length;) {
-        ssize_t put = write(fd, line.data + done, line.length - done);
-        if (put <= 0)
-            break;
-        done += (size_t)put;
-    }
-    buf_free(&line);
-    json_decref(message);
-}
-
 static inline void fake_answer(int fd, int64_t id, json_t *ok)
 {
-    fake_say(fd, json_pack("{s:I, s:o}", "id", (json_int_t)id, "ok", ok));
+    script_say(fd, json_pack("{s:I, s:o}", "id", (json_int_t)id, "ok", ok));
 }
 
 static inline void fake_refuse(int fd, int64_t id, const char *code, const char *message)
 {
-    fake_say(fd, json_pack("{s:I, s:{s:s, s:s}}", "id", (json_int_t)id, "error", "code", code, "message", message));
+    script_say(fd, json_pack("{s:I, s:{s:s, s:s}}", "id", (json_int_t)id, "error", "code", code, "message", message));
 }
 
 static inline json_t *fake_status(const struct fake_host *host)
@@ -227,39 +204,25 @@ static inline bool fake_take(struct fake_host *host, int fd, const json_t *reque
     return !fake_is_cut(host, verb, FAKE_AFTER);
 }
 
-static inline int fake_helper(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
+static inline bool fake_take_line(void *owner, int out_fd, const json_t *request)
 {
-    (void)command;
-    (void)error_fd;
     struct fake_host *host = owner;
-    FILE *in = fdopen(dup(in_fd), "r");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t length;
-    bool goes_on = true;
-    while (goes_on && (length = getline(&line, &size, in)) > 0) {
-        json_t *request = NULL;
-        json_parse(line, (size_t)length, &request, NULL);
-        pthread_mutex_lock(&host->mutex);
-        goes_on = fake_take(host, out_fd, request);
-        pthread_mutex_unlock(&host->mutex);
-        json_decref(request);
-    }
-    free(line);
-    fclose(in);
-    return 0;
+    pthread_mutex_lock(&host->mutex);
+    bool goes_on = fake_take(host, out_fd, request);
+    pthread_mutex_unlock(&host->mutex);
+    return goes_on;
 }
 
-static inline int fake_listen(uint16_t *port)
+static inline int fake_helper(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bind(fd, (struct sockaddr *)&address, sizeof address);
-    listen(fd, 16);
-    getsockname(fd, (struct sockaddr *)&address, &length);
-    *port = ntohs(address.sin_port);
-    return fd;
+    (void)command, (void)error_fd;
+    return script_listen(in_fd, out_fd, fake_take_line, owner);
+}
+
+static inline int fake_page(void *owner, int fd)
+{
+    (void)fd;
+    return ((const struct fake_host *)owner)->web_status;
 }
 
 /* The host's process; ends when it is killed. */
@@ -267,33 +230,19 @@ static inline void fake_serve(struct fake_host *host)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    int web = fake_listen(&host->web_port);
+    int web = script_open_port(INADDR_LOOPBACK, &host->web_port);
     struct ssh_server *server = ssh_server_start(&(struct ssh_server_options){.command = fake_helper, .owner = host});
     host->port = ssh_server_port(server);
     str_copy(host->key, sizeof host->key, ssh_server_key(server));
-    pthread_mutex_lock(&host->mutex);
-    host->ready = true;
-    pthread_mutex_unlock(&host->mutex);
-    for (;;) {
-        char text[512];
-        int fd = accept4(web, NULL, NULL, SOCK_CLOEXEC);
-        ssize_t got = read(fd, text, sizeof text);
-        (void)got;
-        int length = snprintf(text, sizeof text,
-            "HTTP/1.1 %d Word\r\nContent-Length: 7\r\nConnection: close\r\n\r\nWelcome", host->web_status);
-        got = write(fd, text, (size_t)length);
-        close(fd);
-    }
+    script_set(&host->mutex, &host->ready);
+    for (;;)
+        script_serve_page(web, fake_page, host);
 }
 
 static inline struct fake_host *fake_host_new(pid_t *pid)
 {
-    struct fake_host *host = mmap(NULL, sizeof *host, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pthread_mutexattr_t shared;
-    pthread_mutexattr_init(&shared);
-    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&host->mutex, &shared);
-    pthread_mutexattr_destroy(&shared);
+    struct fake_host *host = script_share(sizeof *host);
+    script_share_mutex(&host->mutex);
     host->clock_us = 1700000000000000;
     host->web_status = 200;
     for (size_t i = 0; i < BOXES; i++) {
@@ -307,11 +256,7 @@ static inline struct fake_host *fake_host_new(pid_t *pid)
     *pid = fork();
     if (*pid == 0)
         fake_serve(host);
-    for (bool ready = false; !ready; usleep(1000)) {
-        pthread_mutex_lock(&host->mutex);
-        ready = host->ready;
-        pthread_mutex_unlock(&host->mutex);
-    }
+    script_await(&host->mutex, &host->ready);
     return host;
 }
 

@@ -7,8 +7,6 @@
 
 #include "actions/jobs.h"
 #include "base/clock.h"
-#include "remote/keys.h"
-#include "remote/known_hosts.h"
 #include "store/reader.h"
 #include "tests/unit/actions/fake_host.h"
 
@@ -29,16 +27,6 @@ struct bench {
     struct job_step_list steps;
     struct err_info info;
 };
-
-static inline const struct fleet *bench_hold(void *owner)
-{
-    return owner;
-}
-
-static inline void bench_release(void *owner, const struct fleet *fleet)
-{
-    (void)owner, (void)fleet;
-}
 
 #define assert_says(text, part)                                                                                        \
     do {                                                                                                               \
@@ -63,8 +51,8 @@ static inline void bench_engine(struct bench *bench, void (*crash_point)(const c
     bench->jobs = jobs_new(&(struct jobs_config){.store = bench->store,
         .state_dir = bench->state_dir,
         .fleet_owner = bench->fleet,
-        .fleet_hold = bench_hold,
-        .fleet_release = bench_release,
+        .fleet_hold = script_hold,
+        .fleet_release = script_let_go,
         .crash_point = crash_point,
         .hurry = HURRY});
 }
@@ -170,12 +158,7 @@ static inline void bench_fill_fleet(struct bench *bench)
 
 static inline void bench_trust(struct bench *bench)
 {
-    struct host_key key;
-    char *path = paths_join(bench->state_dir, "known_hosts");
-    assert_ok(keys_ensure(bench->state_dir, "operator", NULL, NULL, &bench->info), &bench->info);
-    assert_ok(host_key_describe(&key, bench->host->key, &bench->info), &bench->info);
-    assert_ok(known_hosts_set(path, "mosh01", &key, &bench->info), &bench->info);
-    free(path);
+    assert_ok(script_trust(bench->state_dir, "mosh01", bench->host->key, &bench->info), &bench->info);
 }
 
 static inline struct bench *bench_new(void)

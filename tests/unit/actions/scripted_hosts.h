@@ -14,13 +14,10 @@
 #include "actions/jobs.h"
 #include "actions/plan_ask.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "remote/keys.h"
 #include "remote/connection.h"
-#include "remote/known_hosts.h"
 #include "store/reader.h"
 #include "store/store.h"
-#include "tests/support/ssh_server.h"
+#include "tests/unit/actions/script.h"
 
 enum { MOSH01, MOSH02, GATE, SCRIPTED_COUNT };
 static const char *const scripted_names[SCRIPTED_COUNT] = {"mosh01", "mosh02", "gate"};
@@ -76,11 +73,6 @@ struct scripted {
     } while (0)
 
 /* --- the script --------------------------------------------------------------------------------------------------- */
-
-static inline json_t *script_refusal(const char *code, const char *message)
-{
-    return json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message);
-}
 
 static inline json_t *script_status(const struct scripted_host *host)
 {
@@ -165,7 +157,7 @@ static inline json_t *script_lease(struct scripted_host *host, const char *verb,
     return json_pack("{s:i}", "expires_us", 1);
 }
 
-static inline json_t *script_answer(struct scripted_host *host, const char *role, const char *verb, const json_t *args)
+static inline json_t *script_reply(struct scripted_host *host, const char *role, const char *verb, const json_t *args)
 {
     const char *job = json_get_text(args, "job");
     if (strcmp(verb, "hello") == 0)
@@ -205,40 +197,29 @@ static inline void script_hear(struct scripted_host *host, const char *role, int
     size_t used = strlen(all->heard);
     snprintf(
         all->heard + used, sizeof all->heard - used, "%s:%s ", scripted_names[host - all->hosts], stage ? stage : verb);
-    json_t *answer = script_answer(host, role, verb, args);
-    json_t *message = json_object_get(answer, "error") ? json_incref(answer) : json_pack("{s:O}", "ok", answer);
-    json_object_set(message, "id", json_object_get(request, "id"));
-    struct buf line = BUF((size_t)1 << 20);
-    json_write(&line, message);
-    buf_putc(&line, '\n');
-    ssize_t written = write(fd, line.data, line.length);
-    (void)written;
-    buf_free(&line);
-    json_decref(message);
-    json_decref(answer);
+    json_t *answer = script_reply(host, role, verb, args);
+    script_answer(fd, request, answer);
+}
+
+struct scripted_line {
+    struct scripted_host *host;
+    const char *role;
+};
+
+static inline bool script_take_line(void *owner, int out_fd, const json_t *request)
+{
+    struct scripted_line *line = owner;
+    pthread_mutex_lock(&line->host->all->mutex);
+    script_hear(line->host, line->role, out_fd, request);
+    pthread_mutex_unlock(&line->host->all->mutex);
+    return true;
 }
 
 static inline int script_helper(void *owner, const char *command, int in_fd, int out_fd, int error_fd)
 {
     (void)error_fd;
-    struct scripted_host *host = owner;
-    const char *role = strstr(command, "operator") ? "operator" : "viewer";
-    FILE *in = fdopen(dup(in_fd), "r");
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t length;
-    while ((length = getline(&line, &size, in)) > 0) {
-        json_t *request = NULL;
-        if (json_parse(line, (size_t)length, &request, NULL) != ERR_OK)
-            break;
-        pthread_mutex_lock(&host->all->mutex);
-        script_hear(host, role, out_fd, request);
-        pthread_mutex_unlock(&host->all->mutex);
-        json_decref(request);
-    }
-    free(line);
-    fclose(in);
-    return 0;
+    struct scripted_line line = {.host = owner, .role = strstr(command, "operator") ? "operator" : "viewer"};
+    return script_listen(in_fd, out_fd, script_take_line, &line);
 }
 
 /* --- what an engine knows ----------------------------------------------------------------------------------------- */
@@ -261,15 +242,9 @@ static inline void scripted_fill_fleet(struct scripted *all)
 
 static inline void scripted_trust(struct scripted *all)
 {
-    char *path = paths_join(all->state_dir, "known_hosts");
-    assert_good(keys_ensure(all->state_dir, "operator", NULL, NULL, &all->info), &all->info);
-    assert_good(keys_ensure(all->state_dir, "viewer", NULL, NULL, &all->info), &all->info);
-    for (int i = 0; i < SCRIPTED_COUNT; i++) {
-        struct host_key key;
-        assert_good(host_key_describe(&key, ssh_server_key(all->hosts[i].server), &all->info), &all->info);
-        assert_good(known_hosts_set(path, scripted_names[i], &key, &all->info), &all->info);
-    }
-    free(path);
+    for (int i = 0; i < SCRIPTED_COUNT; i++)
+        assert_good(script_trust(all->state_dir, scripted_names[i], ssh_server_key(all->hosts[i].server), &all->info),
+            &all->info);
 }
 
 /* What a collector would have put there, from what is true now. */
@@ -316,16 +291,6 @@ static inline void scripted_collect(struct scripted *all)
     assert_true(store_flush(all->store, SCRIPT_PATIENCE_US));
 }
 
-static inline const struct fleet *scripted_hold(void *owner)
-{
-    return owner;
-}
-
-static inline void scripted_let_go(void *owner, const struct fleet *fleet)
-{
-    (void)owner, (void)fleet;
-}
-
 static inline struct scripted *scripted_new(void)
 {
     struct scripted *all = xcalloc(1, sizeof *all);
@@ -345,8 +310,8 @@ static inline struct scripted *scripted_new(void)
     all->jobs = jobs_new(&(struct jobs_config){.store = all->store,
         .state_dir = all->state_dir,
         .fleet_owner = all->fleet,
-        .fleet_hold = scripted_hold,
-        .fleet_release = scripted_let_go,
+        .fleet_hold = script_hold,
+        .fleet_release = script_let_go,
         .hurry = SCRIPT_HURRY});
     all->asker = plan_asker_new(all->fleet, all->state_dir, REMOTE_NO_CANCEL);
     scripted_collect(all);

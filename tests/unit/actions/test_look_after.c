@@ -107,7 +107,7 @@ static void the_engine_s_loop_waits_for_no_host(void **state)
         .state_dir = bench->state_dir,
         .fleet_owner = bench->fleet,
         .fleet_hold = hold_when_open,
-        .fleet_release = bench_release,
+        .fleet_release = script_let_go,
         .hurry = HURRY});
     jobs_look_after(bench->jobs);
     jobs_look_after(bench->jobs); /* it is at it already */

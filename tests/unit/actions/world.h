@@ -15,9 +15,6 @@
 
 #include "actions/jobs.h"
 #include "base/clock.h"
-#include "base/paths.h"
-#include "remote/keys.h"
-#include "remote/known_hosts.h"
 #include "store/reader.h"
 
 #define HURRY 40
@@ -46,16 +43,6 @@ struct world {
     struct job_step_list steps;
     struct err_info info;
 };
-
-static inline const struct fleet *hold(void *owner)
-{
-    return owner;
-}
-
-static inline void release(void *owner, const struct fleet *fleet)
-{
-    (void)owner, (void)fleet;
-}
 
 /* Cases run side by side in processes of their own, which end where something is wrong. */
 static bool is_worker;
@@ -108,8 +95,8 @@ static inline void begin_engine(struct world *world, void (*crash_point)(const c
     world->jobs = jobs_new(&(struct jobs_config){.store = world->store,
         .state_dir = world->state_dir,
         .fleet_owner = world->defs,
-        .fleet_hold = hold,
-        .fleet_release = release,
+        .fleet_hold = script_hold,
+        .fleet_release = script_let_go,
         .crash_point = crash_point,
         .hurry = HURRY});
 }
@@ -145,15 +132,8 @@ static inline void write_files(struct world *world)
 
 static inline void trust_hosts(struct world *world)
 {
-    char *path = paths_join(world->state_dir, "known_hosts");
-    must(keys_ensure(world->state_dir, "operator", NULL, NULL, &world->info), &world->info);
-    must(keys_ensure(world->state_dir, "viewer", NULL, NULL, &world->info), &world->info);
-    for (int i = 0; i < NODES; i++) {
-        struct host_key key;
-        must(host_key_describe(&key, world->fleet->nodes[i].key, &world->info), &world->info);
-        must(known_hosts_set(path, node_names[i], &key, &world->info), &world->info);
-    }
-    free(path);
+    for (int i = 0; i < NODES; i++)
+        must(script_trust(world->state_dir, node_names[i], world->fleet->nodes[i].key, &world->info), &world->info);
 }
 
 /* What collectors would have put there. */
