@@ -2,13 +2,14 @@
 # Control groups: every process of host H runs below TAG/H in each v1 hierarchy of this machine (or in the v2 one), which is
 # the root of the host's own cgroup namespace. So a host sees its own groups only, and `down` finds all that is to be ended.
 
-# mount points of the hierarchies: those of v1, or if there is none that of v2
-cgroup_mounts() {
-    awk '{ for (i = 7; $i != "-"; i++); type = $(i + 1) }
+# Mount points of the hierarchies: those of v1, or if there is none that of v2. Looked up once, before any subshell.
+cgroup_look_up() {
+    CGROUP_MOUNTS=$(awk '{ for (i = 7; $i != "-"; i++); type = $(i + 1) }
          type == "cgroup" { v1[++n] = $5 } type == "cgroup2" { v2 = $5 }
-         END { for (i = 1; i <= n; i++) print v1[i]; if (!n && v2) print v2 }' /proc/self/mountinfo
+         END { for (i = 1; i <= n; i++) print v1[i]; if (!n && v2) print v2 }' /proc/self/mountinfo)
 }
-cgroup_is_v2() { [ -e "$(cgroup_mounts | head -n 1)/cgroup.controllers" ]; }
+cgroup_mounts() { echo "$CGROUP_MOUNTS"; }
+cgroup_is_v2() { [ -e "${CGROUP_MOUNTS%%$'\n'*}/cgroup.controllers" ]; }
 
 cgroup_make() { # HOST
     local mount group
@@ -34,7 +35,7 @@ cgroup_make() { # HOST
 # sh text that moves the shell running it into the host's groups, and `unshare --cgroup`s there
 cgroup_enter_script() { # HOST
     local mount
-    for mount in $(cgroup_mounts); do echo "echo 0 >'$mount/$TAG/$1/cgroup.procs' || exit 1;"; done
+    for mount in $CGROUP_MOUNTS; do echo "echo 0 >'$mount/$TAG/$1/cgroup.procs' || exit 1;"; done
 }
 # In v2 a group with children that have controllers may hold no process itself: after the namespace is made, step aside.
 cgroup_leaf_script() { # HOST

@@ -29,16 +29,21 @@ lab_locate() {
 }
 
 host_dir() { echo "$LAB/hosts/$1"; }
-host_names() { [ ! -r "$LAB/names" ] || cat "$LAB/names"; }
+host_names() { [ ! -r "$LAB/names" ] || echo "$(<"$LAB/names")"; }
 
 need_lab() {
-    [ "$(id -u)" = 0 ] || die "only root can reach into the lab's hosts"
+    [ $EUID = 0 ] || die "only root can reach into the lab's hosts"
     [ -d "$LAB" ] || die "there is no lab '$LAB_NAME'; start it: tests/lab/lab up --name $LAB_NAME"
 }
 
+has_host() { # HOST
+    local name
+    while read -r name; do [ "$name" != "$1" ] || return 0; done < <(host_names)
+    return 1
+}
 need_host() {
     need_lab
-    host_names | grep -qxF -- "$1" || die "lab '$LAB_NAME' has no host '$1'; it has: $(host_names | tr '\n' ' ')"
+    has_host "$1" || die "lab '$LAB_NAME' has no host '$1'; it has: $(host_names | tr '\n' ' ')"
     host_pid "$1" >/dev/null || die "$1 is not running (log: $(host_dir "$1")/log); try: tests/lab/lab reboot $1"
 }
 

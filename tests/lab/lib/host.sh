@@ -2,7 +2,11 @@
 # One host: a directory LAB/hosts/HOST (root, what it writes over /etc and /usr, log, pid of its init) and the processes in
 # its control group. Its init is PID 1 of its own PID namespace: killing that ends everything on the host.
 
-host_pid() { alive_in_lab "$(cat "$(host_dir "$1")/pid" 2>/dev/null)"; }
+host_pid() {
+    local pid=
+    { read -r pid <"$LAB/hosts/$1/pid"; } 2>/dev/null
+    alive_in_lab "$pid"
+}
 
 # What a host must not inherit: a character device 0:0 in the upper layer says "not there" (kernel, overlayfs.rst).
 host_hide() { # DIR ENGINE

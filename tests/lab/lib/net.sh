@@ -18,7 +18,12 @@ in_switch() { nsenter --target "$(net_switch_pid)" --net -- "$@"; }
 
 # prints the pid if it is a live process of this lab
 alive_in_lab() {
-    [ -n "$1" ] && grep -q "/$TAG\(/\|$\)" "/proc/$1/cgroup" 2>/dev/null && echo "$1"
+    local line
+    [ -n "$1" ] || return
+    while read -r line; do
+        [[ $line == */"$TAG" || $line == */"$TAG"/* ]] && echo "$1" && return
+    done 2>/dev/null <"/proc/$1/cgroup"
+    return 1
 }
 
 # the first /24 that no interface and no route of this machine uses, beginning at a place made from the lab's name
