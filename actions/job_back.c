@@ -46,6 +46,14 @@ static bool note_direction(struct step_context *context)
     return journaled || context->turned;
 }
 
+void job_close_steps(struct step_context *context)
+{
+    for (size_t i = 0; i < context->steps.count; i++)
+        if (context->steps.items[i].state == STEP_RUNNING)
+            job_end_step(context, i, STEP_FAILED, "not brought to its end");
+    skip_pending(context);
+}
+
 /* From here on the disk says that the job goes back, whoever carries it out. Where nothing at all can be written it
  * goes back in the end all the same: the site may be down. */
 static void turn_back(struct step_context *context)

@@ -208,6 +208,16 @@ static enum err begin(struct step_context *context, size_t *index, struct err_in
     return context->resumed ? job_resume(context, index, info) : ERR_OK;
 }
 
+/* There is only forward, and it is not to be gone: the site is somebody else's. */
+static void break_off(struct step_context *context, const struct err_info *info)
+{
+    char message[600];
+    str_format(message, sizeof message, "%.400s; what was left to do of %s is left as it is", info->message,
+        context->job.action);
+    job_close_steps(context);
+    end_job(context, JOB_FAILED, message);
+}
+
 void *job_thread(void *arg)
 {
     struct step_context *context = arg;
@@ -222,7 +232,7 @@ void *job_thread(void *arg)
     else if (context->leaving)
         over = false;
     else if (job_is_settled(context, step_site(context)))
-        end_job(context, JOB_FAILED, info.message);
+        break_off(context, &info);
     else
         over = give_up(context, err, &info);
     if (!over)

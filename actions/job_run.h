@@ -100,6 +100,8 @@ void job_count_percent(struct step_context *context);
  * undone. ERR_FAILED: something is left. */
 enum err job_undo_steps(struct step_context *context, struct buf *said, struct buf *left);
 bool job_was_begun(const struct job_step_record *record);
+/* The job ends here: no step stays begun or to come. */
+void job_close_steps(struct step_context *context);
 
 /* job_run.c */
 void job_crash_point(const struct step_context *context, const char *step, bool before);

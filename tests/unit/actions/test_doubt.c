@@ -340,6 +340,31 @@ static void a_job_that_has_begun_is_never_planned_anew(void **state)
     world_free(world);
 }
 
+static void die_after_unhold(const char *step, bool before)
+{
+    if (!before && strcmp(step, "unhold") == 0)
+        _exit(CRASHED);
+}
+
+static void a_moved_site_that_is_somebody_else_s_after_a_crash_is_left_alone(void **state)
+{
+    (void)state;
+    scenario = &migration;
+    struct world *world = world_new();
+    run_until_it_dies(world, die_after_unhold);
+    str_copy(world->fleet->nodes[TARGET].lease_job, sizeof world->fleet->nodes[TARGET].lease_job, "other.5");
+    must(jobs_resume(world->jobs, &world->info), &world->info);
+    await_end(world);
+    expect(world, world->record.state == JOB_FAILED, "it went on");
+    assert_non_null(strstr(world->record.message, "held by another job"));
+    vec_each (&world->steps.items, const struct job_step_record, step) {
+        assert_int_not_equal(step->state, STEP_RUNNING);
+        assert_int_not_equal(step->state, STEP_PENDING);
+    }
+    assert_string_equal(world->fleet->nodes[TARGET].mark, "incoming");
+    world_free(world);
+}
+
 static void a_copy_is_kept_by_its_host_s_clock(void **state)
 {
     (void)state;
@@ -365,6 +390,7 @@ int main(void)
         cmocka_unit_test(what_goes_back_on_a_full_store_goes_back_after_a_crash),
         cmocka_unit_test(a_proxy_that_stays_away_does_not_keep_the_site_down),
         cmocka_unit_test(a_job_that_has_begun_is_never_planned_anew),
+        cmocka_unit_test(a_moved_site_that_is_somebody_else_s_after_a_crash_is_left_alone),
         cmocka_unit_test(a_copy_is_kept_by_its_host_s_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
