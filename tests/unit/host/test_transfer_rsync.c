@@ -69,14 +69,16 @@ static struct transfer transfer_of(const char *path)
 }
 
 /* The receiving end in a process of its own; its exit status is the error code. */
-static pid_t receive(int fd)
+static pid_t receive(const int ends[2])
 {
+    int fd = ends[1];
     struct transfer transfer = transfer_of(target);
     json_t *facts = transfer_to_json(&transfer), *ticket;
     assert_int_equal(ticket_new("transfer-in", "a.org", "7", 60, facts, word, &info), ERR_OK);
     assert_int_equal(ticket_load(word, &ticket, &info), ERR_OK);
     pid_t pid = fork();
     if (pid == 0) {
+        close(ends[0]); /* or its peer's end is not heard */
         enum err result = receive_run(word, ticket, fd, fd, &info);
         run_end_all();
         _exit((int)result);
@@ -108,7 +110,7 @@ static enum err send_pass(const char *path, bool last, struct transfer_count *co
     transfer.last = last;
     *count = (struct transfer_count){0};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    pid_t pid = receive(ends[1]);
+    pid_t pid = receive(ends);
     close(ends[1]);
     enum err result = rsync_send(&transfer, ends[0], ends[0], NULL, &watch, count, &info);
     close(ends[0]);
@@ -212,7 +214,7 @@ static void test_a_sender_with_other_wishes_is_refused(void **state)
     json_t *header;
     static const char wish[] = "{\"args\":[\"rsync\",\"--server\",\"--sender\",\"-lHogDtpr\",\".\",\"/etc/\"]}";
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    pid_t pid = receive(ends[1]);
+    pid_t pid = receive(ends);
     close(ends[1]);
     assert_int_equal(json_parse(wish, strlen(wish), &header, &info), ERR_OK);
     frames_begin(&frames, ends[0], ends[0], NULL, NULL);
@@ -230,7 +232,7 @@ static void test_a_closed_transfer_ends_at_the_receiver(void **state)
     if (!can_run())
         skip();
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    pid_t pid = receive(ends[1]);
+    pid_t pid = receive(ends);
     close(ends[1]);
     char path[TREE_PATH_SIZE], file[80];
     str_format(file, sizeof file, "/run/dogwatch/streams/%s.json", word);
