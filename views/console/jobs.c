@@ -20,7 +20,13 @@ static const struct key_binding bindings[] = {
 enum { KEYS = sizeof bindings / sizeof *bindings };
 const struct keymap job_keymap = KEYMAP("Job", bindings);
 
-/* Of a job that runs, one that ended and one that may have been left half way. */
+/* What failed after its site had settled, too: the engine knows. */
+static bool may_be_undone(const struct job_record *job)
+{
+    const struct action *action = action_find(job->action);
+    return (job->state == JOB_DONE || job->state == JOB_FAILED) && action && action->opposite;
+}
+
 const struct keymap *job_keymap_of(const struct job_record *job)
 {
     static struct key_binding running[KEYS], over[KEYS];
@@ -29,10 +35,11 @@ const struct keymap *job_keymap_of(const struct job_record *job)
     memcpy(over, bindings, sizeof bindings);
     running[0].hint = NULL;
     over[1].hint = NULL;
+    if (!may_be_undone(job))
+        over[0].hint = NULL;
     return shown_job(job).concern == CONCERN_ACTIVE ? &running_keymap : &over_keymap;
 }
 
-/* What failed after its site had settled may be taken back: the engine knows. */
 static void undo(struct console *console, const struct job_record *job)
 {
     const struct action *action = action_find(job->action);
