@@ -128,6 +128,21 @@ static enum err check_same(const struct plan_step *step, const json_t *status, c
     return ERR_OK;
 }
 
+/* What has moved away, or is moving, is not the site any more, though its containers are the same. */
+static enum err check_unmarked(
+    const struct plan_step *step, const json_t *status, const char *site, struct err_info *info)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach (json_object_get(status, "marks"), i, row) {
+        const char *marked = json_get_text(row, "site"), *mark = json_get_text(row, "mark");
+        if (marked && mark && strcmp(marked, site) == 0)
+            return err_set(
+                info, ERR_INVALID, "%s is %s on %s now; nothing was changed, look at it again", site, mark, step->host);
+    }
+    return ERR_OK;
+}
+
 static enum err note_run(
     struct step_context *context, const struct plan_step *step, struct buf *outcome, struct err_info *info)
 {
@@ -135,6 +150,8 @@ static enum err note_run(
     const json_t *container;
     size_t i, logs = 0;
     enum err err = step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info);
+    if (!err)
+        err = check_unmarked(step, status, step_site(context), info);
     if (!err)
         err = check_same(step, status, step_site(context), info);
     if (err) {

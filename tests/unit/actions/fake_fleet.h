@@ -242,7 +242,7 @@ static inline json_t *verb_open(struct fake_fleet *fleet, int number, const json
 static inline json_t *verb_send(struct fake_fleet *fleet, int number, const json_t *args)
 {
     const char *what = json_get_text(args, "what");
-    struct fake_node *target = &fleet->nodes[TARGET];
+    struct fake_node *target = &fleet->nodes[number == SOURCE ? TARGET : SOURCE];
     if (fleet->target == TARGET_DISK_FULL && what && strcmp(what, "volume") == 0)
         return script_refusal("failed", "mosh02: no space left on device");
     if (fleet->target == TARGET_IMAGE_FAILS && what && strcmp(what, "image") == 0)

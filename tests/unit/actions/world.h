@@ -39,6 +39,7 @@ struct world {
     struct fleet *defs;
     struct store *store;
     struct jobs *jobs;
+    int64_t job; /* that is looked at; from 1 */
     struct job_record record;
     struct job_step_list steps;
     struct err_info info;
@@ -171,6 +172,7 @@ static inline void fill_store(struct world *world)
 static inline struct world *world_new(void)
 {
     struct world *world = xcalloc(1, sizeof *world);
+    world->job = 1;
     world->fleet = fake_fleet_new(&world->fleet_pid);
     if (scenario->stopped_before) {
         world->fleet->nodes[SOURCE].running = false;
@@ -217,7 +219,7 @@ static inline enum err begin_job(struct world *world)
 static inline bool is_over(struct world *world)
 {
     forget_job(world);
-    return store_job(world->store, 1, &world->record, &world->steps, &world->info) == ERR_OK &&
+    return store_job(world->store, world->job, &world->record, &world->steps, &world->info) == ERR_OK &&
            world->record.state != JOB_PLANNED && world->record.state != JOB_RUNNING;
 }
 
