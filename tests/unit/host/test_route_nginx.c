@@ -43,6 +43,20 @@ static bool runs(void)
     return ask(verb_route_get, "{" SITE "}") == ERR_OK && json_get_text(answer, "state");
 }
 
+/* Both workers run: the master listens before it starts them. */
+static bool has_workers(void)
+{
+    char path[64];
+    struct buf children = BUF(4096);
+    int count = 0;
+    str_format(path, sizeof path, "/proc/%d/task/%d/children", (int)proxy, (int)proxy);
+    buf_read_file(&children, path, NULL);
+    for (const char *at = buf_text(&children); (at = strchr(at, ' ')) != NULL; at++)
+        count++;
+    buf_free(&children);
+    return count == 2;
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -57,6 +71,7 @@ static int begin(void **state)
     proxy = bench_start((const char *const[]){tree_path(&tree, path, "/usr/sbin/nginx"), NULL});
     assert_soon(bench_serves(8080));
     assert_soon(runs());
+    assert_soon(has_workers());
     return 0;
 }
 
