@@ -33,6 +33,7 @@ static const struct action actions[] = {
         .title = "Isolate",
         .help = "cut a site off from everything at once, show visitors a notice page, and keep evidence",
         .plan = isolate_plan,
+        .is_urgent = true,
         .opposite = "release",
         .after = "`dogwatch evidence list` shows what was kept",
     },

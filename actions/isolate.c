@@ -444,6 +444,19 @@ static void add_start(struct plan *plan, const char *host, const json_t *contain
     free(names);
 }
 
+/* What lives there now has run when it was contained, also where that was not known yet. */
+static json_t *living(const struct plan_request *request, const char *site, const char *host)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < request->snapshot->container_count; i++) {
+        const struct container_state *container = &request->snapshot->containers[i];
+        bool lives = container->state == RUN_RUNNING || container->state == RUN_PAUSED;
+        if (subject_has(container, site, host) && lives)
+            json_array_append_new(rows, json_pack("{s:s, s:s}", "name", container->name, "id", container->id));
+    }
+    return rows;
+}
+
 /* One host; true where the site runs there again. `serves`: visitors are led there, of several hosts only to one. */
 static bool add_release_of(
     const struct plan_request *request, struct plan *plan, const char *site, const char *host, bool serves)
@@ -453,6 +466,10 @@ static bool add_release_of(
     json_t *containers = before.running;
     if (!containers)
         containers = subject_containers(request, site, host, false, NULL);
+    if (json_array_size(containers) == 0) {
+        json_decref(containers);
+        containers = living(request, site, host);
+    }
     bool runs = was_active && json_array_size(containers) > 0;
     add_uncontain(plan, site, host, before.mark);
     if (before.evidence_left)

@@ -80,8 +80,14 @@ static bool is_ahead_of(const struct planning *planning, const struct job_record
     return ahead;
 }
 
+static bool moves_sites(const char *name)
+{
+    const struct action *action = action_find(name);
+    return action && (action->takes & TAKES_TARGET);
+}
+
 /* A job on this site has just ended, and the snapshot is older than what it did. */
-static bool is_behind(const struct planning *planning)
+static bool is_behind(const struct planning *planning, bool is_urgent)
 {
     struct job_list list = {0};
     bool behind = false;
@@ -90,7 +96,8 @@ static bool is_behind(const struct planning *planning)
     int64_t now_us = clock_wall_us();
     vec_each (&list.items, const struct job_record, job) {
         bool is_fresh = llabs(now_us - job->ended_us) < NEWS_FOR_US; /* a clock that was set back makes none fresh */
-        behind = behind || (is_fresh && strcmp(job->site, planning->request.object) == 0 && is_ahead_of(planning, job));
+        bool counts = is_fresh && (!is_urgent || moves_sites(job->action));
+        behind = behind || (counts && strcmp(job->site, planning->request.object) == 0 && is_ahead_of(planning, job));
     }
     job_list_free(&list);
     return behind;
@@ -106,12 +113,12 @@ static bool wait_a_little(struct jobs *jobs, struct step_context *context)
 
 /* `context`: the job that is planned anew; NULL: it is no job yet. */
 static enum err begin_planning_on_news(struct jobs *jobs, struct step_context *context, const char *object,
-    struct planning *planning, struct err_info *info)
+    bool is_urgent, struct planning *planning, struct err_info *info)
 {
     int64_t until_us = clock_mono_us() + NEWS_PATIENCE_US / (jobs->config.hurry > 1 ? jobs->config.hurry : 1);
     for (;;) {
         enum err err = begin_planning(jobs, object, planning, info);
-        if (err || clock_mono_us() >= until_us || !is_behind(planning))
+        if (err || clock_mono_us() >= until_us || !is_behind(planning, is_urgent))
             return err;
         end_planning(jobs, planning);
         if (wait_a_little(jobs, context))
@@ -203,7 +210,7 @@ static enum err plan_wish(
         return err;
     err = check_options(action, &options, info);
     if (!err) {
-        err = begin_planning_on_news(jobs, context, wish->object, &planning, info);
+        err = begin_planning_on_news(jobs, context, wish->object, action->is_urgent, &planning, info);
         planning.request.options = &options;
         if (!err)
             err = action->plan(&planning.request, plan, info);

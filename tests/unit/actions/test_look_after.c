@@ -58,10 +58,10 @@ static void keep_an_old_copy(struct bench *bench)
 }
 
 /* A job on the site has ended just now, and its host has not been heard of since. */
-static void end_a_job_unheard_of(struct bench *bench)
+static void end_a_job_unheard_of(struct bench *bench, const char *action)
 {
     struct host_state host = {.name = "mosh01", .status = HOST_UP, .seen_us = 1};
-    struct job_record job = {.action = "restart",
+    struct job_record job = {.action = "",
         .object_kind = KIND_SITE,
         .object = "example.org",
         .site = "example.org",
@@ -70,6 +70,7 @@ static void end_a_job_unheard_of(struct bench *bench)
         .state = JOB_DONE,
         .ended_us = clock_wall_us()};
     struct job_step_record step = {.name = "restart", .host = "mosh01", .state = STEP_DONE};
+    str_copy(job.action, sizeof job.action, action);
     store_put_host(bench->store, &host);
     assert_ok(store_job_create(bench->store, &job, &bench->info), &bench->info);
     assert_ok(store_job_update(bench->store, &job, &bench->info), &bench->info);
@@ -100,7 +101,7 @@ static void the_engine_s_loop_waits_for_no_host(void **state)
     (void)state;
     struct bench *bench = bench_new();
     keep_an_old_copy(bench);
-    end_a_job_unheard_of(bench);
+    end_a_job_unheard_of(bench, "restart");
     jobs_free(bench->jobs);
     planning.loop = pthread_self();
     bench->jobs = jobs_new(&(struct jobs_config){.store = bench->store,
@@ -127,11 +128,54 @@ static void an_engine_that_ends_begins_nothing_more(void **state)
     (void)state;
     struct bench *bench = bench_new();
     keep_an_old_copy(bench);
-    end_a_job_unheard_of(bench);
+    end_a_job_unheard_of(bench, "restart");
     jobs_look_after(bench->jobs); /* waits for news that never come */
     bench_engine_stop(bench);
     bench_engine(bench, NULL);
     assert_int_equal(count_jobs(bench), 1);
+    bench_free(bench);
+}
+
+static int plannings;
+
+static const struct fleet *hold_and_count(void *owner)
+{
+    plannings++;
+    return owner;
+}
+
+static enum err plan(struct bench *bench, const char *action)
+{
+    json_t *json = NULL;
+    struct buf text = BUF(1 << 16);
+    plannings = 0;
+    enum err err = jobs_plan(bench->jobs, action, "example.org", NULL, &json, &text, &bench->info);
+    json_decref(json);
+    buf_free(&text);
+    return err;
+}
+
+/* Who cuts off an attacker is kept waiting by nothing. Where a site has just moved, it is not known yet what to cut
+ * off. */
+static void an_isolation_waits_for_no_news_but_of_a_move(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    jobs_free(bench->jobs);
+    bench->jobs = jobs_new(&(struct jobs_config){.store = bench->store,
+        .state_dir = bench->state_dir,
+        .fleet_owner = bench->fleet,
+        .fleet_hold = hold_and_count,
+        .fleet_release = script_let_go,
+        .hurry = HURRY});
+    end_a_job_unheard_of(bench, "restart");
+    assert_ok(plan(bench, "isolate"), &bench->info);
+    assert_int_equal(plannings, 1);
+    assert_ok(plan(bench, "restart"), &bench->info);
+    assert_true(plannings > 1);
+    end_a_job_unheard_of(bench, "migrate");
+    assert_ok(plan(bench, "isolate"), &bench->info);
+    assert_true(plannings > 1);
     bench_free(bench);
 }
 
@@ -140,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_engine_s_loop_waits_for_no_host),
         cmocka_unit_test(an_engine_that_ends_begins_nothing_more),
+        cmocka_unit_test(an_isolation_waits_for_no_news_but_of_a_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
