@@ -90,7 +90,7 @@ test_the_store_is_right_one_interval_after_a_killed_engine() {
 
 test_a_cut_host_turns_unknown_while_the_others_stay_fresh() {
     lab cut mosh02
-    wait_for $((3 * INTERVAL_S)) "mosh02 unknown" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "timeout" and .reason != "" and .cpu_pct == null' &&
+    wait_for $((3 * INTERVAL_S + 6)) "mosh02 unknown" has_row hosts '.host == "mosh02" and .state == "unknown" and .reason_code == "timeout" and .reason != "" and .cpu_pct == null' &&
         wait_for 5 "others fresh" fresh_except mosh02 &&
         wait_for 5 "its site unknown, not stopped" has_row sites '.site == "chorus.example" and .state == "unknown"' &&
         wait_for 10 "the timeline" has_row timeline '.kind == "host.unknown" and .host == "mosh02"'
@@ -102,7 +102,7 @@ test_a_cut_host_turns_unknown_while_the_others_stay_fresh() {
 }
 test_a_stopped_sshd_turns_unknown_while_the_others_stay_fresh() {
     lab stop-sshd mosh03
-    wait_for $((3 * INTERVAL_S)) "mosh03 unknown" has_row hosts '.host == "mosh03" and .state == "unknown" and .reason_code == "timeout"' &&
+    wait_for $((3 * INTERVAL_S + 6)) "mosh03 unknown" has_row hosts '.host == "mosh03" and .state == "unknown" and .reason_code == "timeout"' &&
         wait_for 5 "others fresh" fresh_except mosh03
     local result=$?
     lab cont-sshd mosh03
