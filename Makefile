@@ -96,7 +96,7 @@ UNIT_PROGRAMS := $(foreach d,$(UNIT_DIRS),$(call unit_programs,$(d)))
 unit: all $(UNIT_PROGRAMS)
 	@DOGWATCH_BUILD=$(abspath $(BUILD)) tests/run $(UNIT_PROGRAMS)
 
-# The longest first: two run at a time, and one that begins last would run alone.
+# The longest first: some run at a time, and one that begins last would run alone.
 LAB_LONGEST := $(patsubst %,tests/lab/test_%.sh,migrate faults isolate restart nginx)
 LAB_TESTS := $(LAB_LONGEST) $(filter-out $(LAB_LONGEST),$(wildcard tests/lab/test_*.sh))
 
