@@ -7,43 +7,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/sanitize.h"
 #include "host/path.h"
-#include "host/run.h"
 
 #define ASK_LIMIT_US (60 * USEC_PER_SEC)
 #define ANSWER_CEILING (16u * 1024 * 1024)
-#define ERRORS_CEILING 16384u
-
-static void last_line(const struct buf *errors, char *out, size_t out_size)
-{
-    const char *text = buf_text(errors);
-    size_t end = errors->length;
-    while (end > 0 && strchr("\r\n ", text[end - 1]))
-        end--;
-    size_t begin = end;
-    while (begin > 0 && text[begin - 1] != '\n')
-        begin--;
-    sanitize(out, out_size, text + begin, end - begin);
-}
 
 enum err engine_ask(enum runtime_kind kind, const char *const *words, struct buf *out, struct err_info *info)
 {
-    char program[HOST_PATH_SIZE], said[400];
-    const char *argv[ENGINE_MOST_WORDS + 2] = {program};
-    struct buf errors = BUF(ERRORS_CEILING);
-    int status = 0;
-    if (!runtime_program(kind, program))
-        return err_set(info, ERR_NOT_FOUND, "%s is not installed on this host", runtime_name(kind));
-    for (size_t i = 0; words[i] && i < ENGINE_MOST_WORDS; i++)
-        argv[i + 1] = words[i];
-    enum err result = run_program(argv, ASK_LIMIT_US, out, &errors, &status, info);
-    last_line(&errors, said, sizeof said);
-    buf_free(&errors);
-    if (result != ERR_OK || status == 0)
-        return result;
-    return err_set(
-        info, ERR_FAILED, "%s %s failed (%d)%s%s", runtime_name(kind), argv[1], status, *said ? ": " : "", said);
+    return runtime_command(kind, words, ASK_LIMIT_US, out, info);
 }
 
 enum err engine_inspect(

@@ -7,9 +7,7 @@
 #include "base/json.h"
 #include "host/containers/runtime.h"
 
-#define ENGINE_MOST_WORDS 200
-
-/* Run it with the words (NULL-terminated); ERR_FAILED carries the last line it said. `out` may be NULL. */
+/* runtime_command with the deadline of a transfer. */
 enum err engine_ask(enum runtime_kind kind, const char *const *words, struct buf *out, struct err_info *info);
 
 /* `KIND inspect` of one thing: *description is its object, the caller's. ERR_NOT_FOUND where there is none. */
