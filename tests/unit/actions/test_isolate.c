@@ -143,6 +143,20 @@ static void what_ended_in_quarantine_is_started_by_the_release(void **state)
     scripted_free(all);
 }
 
+static void what_was_not_yet_known_to_run_serves_visitors_after_its_release(void **state)
+{
+    (void)state;
+    struct scripted *all = scripted_new();
+    scripted_run(all, "stop");
+    scripted_run(all, "start"); /* of this the store does not know yet */
+    scripted_run_at_once(all, "isolate");
+    scripted_run(all, "release");
+    scripted_expect(all, JOB_DONE, "release of example.org is done");
+    assert_true(all->hosts[MOSH01].running);
+    assert_false(all->hosts[GATE].notice);
+    scripted_free(all);
+}
+
 static void a_release_that_fails_contains_again(void **state)
 {
     (void)state;
@@ -194,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_release_puts_back_what_was),
         cmocka_unit_test(a_site_that_was_stopped_stays_stopped_after_its_release),
         cmocka_unit_test(what_ended_in_quarantine_is_started_by_the_release),
+        cmocka_unit_test(what_was_not_yet_known_to_run_serves_visitors_after_its_release),
         cmocka_unit_test(a_release_that_fails_contains_again),
         cmocka_unit_test(what_is_not_quarantined_is_not_released),
         cmocka_unit_test(a_site_on_a_lost_host_is_refused_with_the_reason),
