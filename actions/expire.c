@@ -92,13 +92,15 @@ static enum err check_copy(
     return subject_check_host(request, site->name, host, info);
 }
 
-static void add_removal(struct plan *plan, const struct site_state *site, const char *host, const char *names)
+static void add_removal(
+    struct plan *plan, const struct site_state *site, const char *host, const char *names, const char *runtime)
 {
     json_t *parameters = json_object();
     json_put_bool(parameters, "volumes", true);
     plan_add_step(plan, &step_remove, host, parameters, NULL,
         "remove the copy that is not used since the site is on %s: %s, and its volumes", site->host,
         names[0] ? names : "its containers");
+    plan_runs(plan, "site.remove: %s rm, volume rm", runtime);
     plan->loses =
         xasprintf("The state %s had on %s before its move cannot be called back afterwards.", site->name, host);
 }
@@ -120,7 +122,7 @@ enum err expire_plan(const struct plan_request *request, struct plan *plan, stru
     if (left_on(request->snapshot, site->name, host) == MARK_LEAVING)
         add_keep(plan, site, host);
     else
-        add_removal(plan, site, host, names);
+        add_removal(plan, site, host, names, subject_runtime(request, site->name, host));
     subject_add_release(plan, host);
     free(names);
     json_decref(containers);

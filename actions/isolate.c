@@ -433,7 +433,7 @@ static void add_uncontain(struct plan *plan, const char *site, const char *host,
 }
 
 /* What ended meanwhile (its host was started anew) is started again. */
-static void add_start(struct plan *plan, const char *host, const json_t *containers)
+static void add_start(const struct plan_request *request, struct plan *plan, const char *host, const json_t *containers)
 {
     json_t *parameters = json_object();
     char *names = subject_names(containers);
@@ -441,6 +441,7 @@ static void add_start(struct plan *plan, const char *host, const json_t *contain
     json_put_text(parameters, "before", "none");
     json_object_set_new(parameters, "containers", json_deep_copy(containers));
     plan_add_step(plan, &step_start, host, parameters, "stop what was started", "start what does not run of %s", names);
+    plan_runs(plan, "site.start: %s start", subject_runtime(request, plan->site, host));
     free(names);
 }
 
@@ -478,7 +479,7 @@ static bool add_release_of(
             "changed",
             host, site);
     if (runs && stands_still(request, site, host))
-        add_start(plan, host, containers);
+        add_start(request, plan, host, containers);
     if (runs) {
         json_t *health = serves ? subject_health(request, site, host, plan) : NULL;
         subject_add_gate(plan, host, containers, health);

@@ -11,6 +11,8 @@
 #include "base/format.h"
 #include "base/mem.h"
 
+#define SENDS_FILES "rsync -aHAXS --delete"
+#define SENDS_SNAPSHOTS "btrfs subvolume snapshot -r, btrfs send, btrfs receive"
 #define DRAIN_MS 5000
 #define PROOF_EVERY_MS 50
 /* Typical times (measured by hand: stop 0.9–1.2 s, start 0.3 s, three good answers 0.3 s, route 0.03 s). A pass looks
@@ -132,42 +134,53 @@ static void add_images(const struct move *move)
         plan_add_step(move->plan, &step_image, move->site->host, parameters, "end the copying; the image stays",
             "copy the image %s (%s, %.12s) to %s unless it has it, compare by ID%s", json_get_text(container, "image"),
             format_bytes(bytes, size), json_get_text(container, "image_id"), move->to, way);
+        plan_runs(move->plan, "image.find; %s save, %s load", move->from_runtime, move->runtime);
     }
 }
 
-static const char *copy_words(const json_t *volume)
+static void add_copy(const struct move *move, json_t *volume, json_t *parameters)
 {
-    return move_text_is(volume, "driver", "btrfs") ? "btrfs send and receive, snapshot by snapshot"
-                                                   : "rsync, pass by pass";
+    bool snapshots = move_text_is(volume, "driver", "btrfs");
+    double bytes = json_get_number(volume, "used_bytes");
+    char size[FORMAT_SIZE], way[128];
+    put_bytes(parameters, bytes);
+    way_words(move, bytes, way);
+    plan_add_step(move->plan, &step_copy, move->site->host, parameters, "end the copying",
+        "copy volume %s (%s) to %s while the site runs: %s%s", json_get_text(volume, "name"), format_bytes(bytes, size),
+        move->to, snapshots ? "btrfs send and receive, snapshot by snapshot" : "rsync, pass by pass", way);
+    plan_runs(move->plan, "transfer.send: %s", snapshots ? SENDS_SNAPSHOTS : SENDS_FILES);
+}
+
+static void add_last_pass(const struct move *move, json_t *volume, json_t *parameters)
+{
+    const char *name = json_get_text(volume, "name");
+    char way[128];
+    if (move_text_is(volume, "driver", "mount")) {
+        plan_add_step(move->plan, &step_last_pass, move->site->host, parameters,
+            "unmount it there and mount it here again",
+            "unmount %s here, mount it on %s, now and at each boot (/etc/fstab)", name, move->to);
+        plan_runs(move->plan, "volume.detach: umount; volume.attach: mount");
+        return;
+    }
+    way_words(move, 0, way);
+    plan_add_step(move->plan, &step_last_pass, move->site->host, parameters, "end the copying",
+        "copy what was written to %s since%s", name, way);
+    plan_runs(move->plan, "transfer.send: %s", move_text_is(volume, "driver", "btrfs") ? SENDS_SNAPSHOTS : SENDS_FILES);
 }
 
 static void add_copies(const struct move *move, bool last)
 {
-    const json_t *volume;
+    json_t *volume;
     size_t i;
     json_array_foreach (json_object_get(move->described, "volumes"), i, volume) {
-        const char *name = json_get_text(volume, "name");
-        bool mount = move_text_is(volume, "driver", "mount");
-        char size[FORMAT_SIZE], way[128];
-        double bytes = json_get_number(volume, "used_bytes");
-        if (mount && !last)
+        if (!last && move_text_is(volume, "driver", "mount"))
             continue;
         json_t *parameters = ends_of(move);
-        json_object_set(parameters, "volume", (json_t *)volume);
-        way_words(move, last ? 0 : bytes, way);
-        if (!last)
-            put_bytes(parameters, bytes);
-        if (!last)
-            plan_add_step(move->plan, &step_copy, move->site->host, parameters, "end the copying",
-                "copy volume %s (%s) to %s while the site runs: %s%s", name, format_bytes(bytes, size), move->to,
-                copy_words(volume), way);
-        else if (mount)
-            plan_add_step(move->plan, &step_last_pass, move->site->host, parameters,
-                "unmount it there and mount it here again",
-                "unmount %s here, mount it on %s, now and at each boot (/etc/fstab)", name, move->to);
+        json_object_set(parameters, "volume", volume);
+        if (last)
+            add_last_pass(move, volume, parameters);
         else
-            plan_add_step(move->plan, &step_last_pass, move->site->host, parameters, "end the copying",
-                "copy what was written to %s since%s", name, way);
+            add_copy(move, volume, parameters);
     }
 }
 
@@ -187,6 +200,7 @@ static void add_preparation(const struct move *move)
     add_copies(move, false);
     plan_add_step(move->plan, &step_create, move->to, ends_of(move), "remove its containers there",
         "make its containers anew with %s, not started", move->runtime);
+    plan_runs(move->plan, "site.definition, site.create: %s create", move->runtime);
     json_t *leave = json_object();
     json_put_text(leave, "peer", move->to);
     plan_add_step(move->plan, &step_leave, from, leave, "take the mark away",
@@ -215,8 +229,10 @@ static void add_cut(const struct move *move)
     proxies_add_drain(move->plan, &move->proxies, DRAIN_MS);
     plan_add_step(move->plan, &step_stop, from, stop, "start it here again", "stop %s (SIGTERM, SIGKILL after %d s)",
         names, MOVE_GRACE_S);
+    plan_runs(move->plan, "site.stop: %s stop -t %d", move->from_runtime, MOVE_GRACE_S);
     add_copies(move, true);
     plan_add_step(move->plan, &step_start, move->to, start, "stop it there", "start %s", names);
+    plan_runs(move->plan, "site.start: %s start", move->runtime);
     plan_add_step(move->plan, &step_proof, move->to, proof, NULL,
         "see that these very containers run%s, 3 times in a row", move->health ? " and answer as they should" : "");
     free(names);

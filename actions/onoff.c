@@ -72,19 +72,22 @@ static enum err check_stop(
     return err;
 }
 
-static void add_stop(struct plan *plan, const char *host, json_t *containers, const char *names)
+static void add_stop(struct plan *plan, const char *host, json_t *containers, const char *names, const char *runtime)
 {
     json_t *stop = json_object();
     json_put_text(stop, "mark", site_mark_word(MARK_STOPPED));
     json_put_i64(stop, "grace_s", GRACE_S);
     json_object_set(stop, "containers", containers);
-    if (json_array_size(containers))
+    if (json_array_size(containers)) {
         plan_add_step(plan, &step_stop, host, stop, "take the mark away and start what was stopped",
             "mark %s as stopped, so that nothing starts it, then stop %s (SIGTERM, SIGKILL after %d s)", plan->site,
             names, GRACE_S);
-    else
+        plan_runs(plan, "site.stop: %s stop -t %d", runtime, GRACE_S);
+    } else {
         plan_add_step(plan, &step_stop, host, stop, "take the mark away",
             "mark %s as stopped, so that nothing starts it; none of its containers runs", plan->site);
+        plan_runs(plan, "site.stop, of nothing: the mark alone");
+    }
 }
 
 static enum err find_stop_proxies(const struct plan_request *request, const struct site_state *site, struct plan *plan,
@@ -123,7 +126,7 @@ enum err stop_plan(const struct plan_request *request, struct plan *plan, struct
         proxies_add_leases(plan, &proxies);
         add_note(plan, host, containers, names[0] ? names : site->name);
         proxies_add_notice(plan, &proxies);
-        add_stop(plan, host, containers, names);
+        add_stop(plan, host, containers, names, subject_runtime(request, site->name, host));
         proxies_add_releases(plan, &proxies);
         subject_add_release(plan, host);
         if (site->status != SITE_CONFLICT)
@@ -210,7 +213,8 @@ static json_t *to_run(const struct plan_request *request, const struct site_stat
     return all;
 }
 
-static void add_start(struct plan *plan, const struct site_state *site, const json_t *containers)
+static void add_start(
+    const struct plan_request *request, struct plan *plan, const struct site_state *site, const json_t *containers)
 {
     char *names = subject_names(containers);
     json_t *start = json_object();
@@ -222,6 +226,7 @@ static void add_start(struct plan *plan, const struct site_state *site, const js
     else
         plan_add_step(plan, &step_start, site->host, start, "stop what was started and mark it again",
             "take the mark %s away and start %s", site_mark_word(site->mark), names);
+    plan_runs(plan, "site.start: %s start", subject_runtime(request, site->name, site->host));
     free(names);
 }
 
@@ -245,7 +250,7 @@ enum err start_plan(const struct plan_request *request, struct plan *plan, struc
         json_t *health = subject_health(request, site->name, site->host, plan);
         subject_add_lease(plan, site->host);
         proxies_add_leases(plan, &proxies);
-        add_start(plan, site, containers);
+        add_start(request, plan, site, containers);
         subject_add_gate(plan, site->host, containers, health);
         proxies_add_page(plan, &proxies);
         proxies_add_releases(plan, &proxies);

@@ -21,6 +21,7 @@ void plan_free(struct plan *plan)
         free(*warning);
     vec_each (&plan->steps, struct plan_step, step) {
         free(step->command);
+        free(step->runs);
         free(step->undo);
         json_decref(step->parameters);
     }
@@ -54,10 +55,21 @@ void plan_add_step(struct plan *plan, const struct step_kind *kind, const char *
     step->command = format_text(command_format, args);
     va_end(args);
     step->kind = kind;
+    step->runs = kind->runs ? xstrdup(kind->runs) : NULL;
     step->undo = undo ? xstrdup(undo) : NULL;
     step->parameters = parameters ? parameters : json_object();
     str_copy(step->host, sizeof step->host, host);
     str_copy(step->site, sizeof step->site, plan->site);
+}
+
+void plan_runs(struct plan *plan, const char *format, ...)
+{
+    struct plan_step *step = &plan->steps.items[plan->steps.count - 1];
+    va_list args;
+    va_start(args, format);
+    free(step->runs);
+    step->runs = format_text(format, args);
+    va_end(args);
 }
 
 void plan_warn(struct plan *plan, const char *format, ...)
@@ -140,7 +152,7 @@ json_t *plan_to_json(const struct plan *plan)
         json_put_text(row, "host", step->host);
         json_put_text(row, "site", step->site);
         json_put_text(row, "command", step->command);
-        json_put_text(row, "runs", step->kind->runs);
+        json_put_text(row, "runs", step->runs);
         json_put_text(row, "undo", step->undo);
         json_object_set(row, "parameters", step->parameters);
         json_array_append_new(steps, row);
@@ -169,6 +181,8 @@ static enum err step_from_json(const json_t *row, struct plan *plan, struct err_
         return err_set(info, ERR_CORRUPT, "the plan has a step this dogwatch does not know: %s", name ? name : "?");
     plan_add_step(plan, kind, host, json_incref(parameters), json_get_text(row, "undo"), "%s", command);
     json_copy_text(row, "site", plan->steps.items[plan->steps.count - 1].site, NAME_SIZE);
+    if (json_get_text(row, "runs"))
+        plan_runs(plan, "%s", json_get_text(row, "runs"));
     return ERR_OK;
 }
 
@@ -284,8 +298,8 @@ void plan_to_text(const struct plan *plan, struct buf *out)
     for (size_t i = 0; i < plan->steps.count; i++) {
         const struct plan_step *step = &plan->steps.items[i];
         buf_printf(out, "%2zu. %s%s%s\n", i + 1, step->host, step->host[0] ? ": " : "", step->command);
-        if (step->kind->runs)
-            buf_printf(out, "      runs: %s\n", step->kind->runs);
+        if (step->runs)
+            buf_printf(out, "      runs: %s\n", step->runs);
         if (step->undo)
             buf_printf(out, "      undo: %s\n", step->undo);
     }

@@ -19,6 +19,7 @@ struct plan_step {
     char host[NAME_SIZE];
     char site[NAME_SIZE]; /* whose lease it needs; steps of one site stand together: they are undone together */
     char *command;        /* what is done, for a person; owned */
+    char *runs;           /* what is asked of the host and what that runs there, for a person; owned */
     char *undo;           /* what would undo it, for a person; owned; NULL: nothing to undo */
     json_t *parameters;   /* the kind's own; an object */
 };
@@ -59,6 +60,8 @@ void plan_free(struct plan *plan); /* what it owns; leaves it empty */
 /* Append; parameters are taken over, texts copied. */
 void plan_add_step(struct plan *plan, const struct step_kind *kind, const char *host, json_t *parameters,
     const char *undo, const char *command_format, ...) __attribute__((format(printf, 6, 7)));
+/* What the step added last runs on this host, where that is known better than its kind knows it. */
+void plan_runs(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void plan_warn(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void plan_add_part(struct plan *plan, const char *name, int64_t us);

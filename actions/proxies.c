@@ -200,6 +200,23 @@ json_t *proxies_lease_parameters(void)
     return parameters;
 }
 
+/* What the step added last runs at this proxy, where its program is known (docs/proxy.md). */
+static void say_route(struct plan *plan, const struct plan_proxy *proxy, const char *site)
+{
+    if (strcmp(proxy->program, "nginx") == 0)
+        plan_runs(plan, "route.set: /etc/nginx/dogwatch/%s.conf, nginx -t, nginx -s reload", site);
+    else if (strcmp(proxy->program, "haproxy") == 0)
+        plan_runs(plan, "route.set: sites.d/%s.cfg, set server %s/site addr", site, site);
+}
+
+static void say_notice(struct plan *plan, const struct plan_proxy *proxy, const char *site)
+{
+    if (strcmp(proxy->program, "nginx") == 0)
+        plan_runs(plan, "route.notice: /etc/nginx/dogwatch/%s.conf, nginx -t, nginx -s reload", site);
+    else if (strcmp(proxy->program, "haproxy") == 0)
+        plan_runs(plan, "route.notice: sites.map, set map");
+}
+
 static json_t *with_domains(const struct plan_proxies *proxies)
 {
     json_t *parameters = json_object();
@@ -220,9 +237,11 @@ void proxies_add_hold(struct plan *plan, const struct plan_proxies *proxies)
         char limit[48] = "";
         if (proxy->hold_limit_s > 0)
             str_format(limit, sizeof limit, " (at most %lld s)", (long long)proxy->hold_limit_s);
-        if (proxy->can_hold)
-            plan_add_step(plan, &step_hold, proxy->host, with_domains(proxies), "let them go on",
-                "let new requests to %s wait%s", proxies->site, limit);
+        if (!proxy->can_hold)
+            continue;
+        plan_add_step(plan, &step_hold, proxy->host, with_domains(proxies), "let them go on",
+            "let new requests to %s wait%s", proxies->site, limit);
+        plan_runs(plan, "route.hold: set server %s/site addr", proxies->site);
     }
 }
 
@@ -255,22 +274,28 @@ void proxies_add_route(struct plan *plan, const struct plan_proxies *proxies, co
         str_format(undo, sizeof undo, "lead it to %s port %lld again", proxy->address, (long long)proxy->port);
         plan_add_step(plan, &step_route, proxy->host, parameters, proxy->address[0] && proxy->port > 0 ? undo : NULL,
             "lead %s to %s, port %lld: file, running proxy, then both read back", proxies->site, to, (long long)port);
+        say_route(plan, proxy, proxies->site);
     }
 }
 
 void proxies_add_unhold(struct plan *plan, const struct plan_proxies *proxies)
 {
-    vec_each (&proxies->items, const struct plan_proxy, proxy)
-        if (proxy->can_hold)
-            plan_add_step(plan, &step_unhold, proxy->host, with_domains(proxies), NULL,
-                "let the requests to %s that wait go on", proxies->site);
+    vec_each (&proxies->items, const struct plan_proxy, proxy) {
+        if (!proxy->can_hold)
+            continue;
+        plan_add_step(plan, &step_unhold, proxy->host, with_domains(proxies), NULL,
+            "let the requests to %s that wait go on", proxies->site);
+        plan_runs(plan, "route.release: set server %s/site addr", proxies->site);
+    }
 }
 
 void proxies_add_notice(struct plan *plan, const struct plan_proxies *proxies)
 {
-    vec_each (&proxies->items, const struct plan_proxy, proxy)
+    vec_each (&proxies->items, const struct plan_proxy, proxy) {
         plan_add_step(plan, &step_notice, proxy->host, with_domains(proxies), "show its pages again",
             "show the notice page (503, Retry-After) to visitors of %s", proxies->site);
+        say_notice(plan, proxy, proxies->site);
+    }
 }
 
 static json_t *alone(const struct plan_proxies *proxies, int64_t patience_ms)
@@ -307,9 +332,11 @@ void proxies_add_notice_late(struct plan *plan, const struct plan_proxies *proxi
 
 void proxies_add_page(struct plan *plan, const struct plan_proxies *proxies)
 {
-    vec_each (&proxies->items, const struct plan_proxy, proxy)
+    vec_each (&proxies->items, const struct plan_proxy, proxy) {
         plan_add_step(plan, &step_page, proxy->host, with_domains(proxies), "show the notice page again",
             "show visitors the pages of %s again", proxies->site);
+        say_notice(plan, proxy, proxies->site);
+    }
 }
 
 void proxies_add_releases(struct plan *plan, const struct plan_proxies *proxies)

@@ -135,8 +135,8 @@ static void add_proof(struct plan *plan, const char *host, json_t *containers, c
         health ? " and answers as it should" : "");
 }
 
-static void add_steps(struct plan *plan, const struct site_state *site, json_t *containers, const json_t *health,
-    const struct plan_proxies *proxies)
+static void add_steps(const struct plan_request *request, struct plan *plan, const struct site_state *site,
+    json_t *containers, const json_t *health, const struct plan_proxies *proxies)
 {
     json_t *note = json_object(), *restart = json_object();
     char *names = subject_names(containers);
@@ -151,6 +151,7 @@ static void add_steps(struct plan *plan, const struct site_state *site, json_t *
     plan_add_step(plan, &step_restart, site->host, restart, "start what was stopped",
         "stop %s (SIGTERM, SIGKILL after %d s), then start %s", names, GRACE_S,
         json_array_size(containers) > 1 ? "them again" : "it again");
+    plan_runs(plan, "site.restart: %s stop -t %d, start", subject_runtime(request, site->name, site->host), GRACE_S);
     if (proxies_can_hold(proxies))
         add_proof(plan, site->host, containers, health);
     proxies_add_unhold(plan, proxies);
@@ -183,7 +184,7 @@ static enum err plan_one(
         err = proxies_find(request, plan, site->name, PROXIES_BEST, NULL, &proxies, info);
     if (!err) {
         json_t *health = subject_health(request, site->name, site->host, plan);
-        add_steps(plan, site, containers, health, &proxies);
+        add_steps(request, plan, site, containers, health, &proxies);
         predict(request, site->name, json_array_size(containers), proxies_can_hold(&proxies), plan);
         proxies_warn_cut(plan, &proxies);
         json_decref(health);

@@ -22,7 +22,8 @@ enum truth {
 
 struct step_kind {
     const char *name; /* in plans, journals and on screens */
-    const char *runs; /* what is asked of the host (docs/protocol.md) and what that runs there, for a person */
+    const char *runs; /* what is asked of the host (docs/protocol.md) and what that runs there, where a plan does not
+                       * say it more exactly (plan_runs); for a person */
     bool again;       /* running it a second time does no harm: after a crash it is simply run again */
     /* Once it is done its site only goes forward: nothing is undone, a cancel comes too late (but for steps whose
      * parameters say "optional"), and what fails afterwards is said but stops nothing of the rest. */

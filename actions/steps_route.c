@@ -327,9 +327,12 @@ const struct step_kind step_route = {.name = "route",
 const struct step_kind step_unhold = {
     .name = "unhold", .runs = "route.release: set server SITE/site addr", .again = true, .run = let_go_on};
 const struct step_kind step_notice = {.name = "notice",
-    .runs = "route.notice: sites.map, set map",
+    .runs = "route.notice: sites.map, set map; at nginx the site's own file, reload",
     .again = true,
     .run = notice_run,
     .undo = notice_undo};
-const struct step_kind step_page = {
-    .name = "page", .runs = "route.notice: sites.map, set map", .again = true, .run = page_run, .undo = notice_undo};
+const struct step_kind step_page = {.name = "page",
+    .runs = "route.notice: sites.map, set map; at nginx the site's own file, reload",
+    .again = true,
+    .run = page_run,
+    .undo = notice_undo};

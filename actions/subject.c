@@ -183,6 +183,15 @@ char *subject_names(const json_t *containers)
     return text;
 }
 
+const char *subject_runtime(const struct plan_request *request, const char *site, const char *host)
+{
+    const struct snapshot *snapshot = request->snapshot;
+    for (size_t i = 0; i < snapshot->container_count; i++)
+        if (subject_has(&snapshot->containers[i], site, host) && snapshot->containers[i].runtime[0])
+            return snapshot->containers[i].runtime;
+    return "podman|docker";
+}
+
 /* --- the gate ----------------------------------------------------------------------------------------------------- */
 
 static const struct container_def *published(const struct site_def *def)

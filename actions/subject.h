@@ -31,6 +31,8 @@ bool subject_has(const struct container_state *container, const char *site, cons
 json_t *subject_containers(
     const struct plan_request *request, const char *site, const char *host, bool running_only, struct plan *plan);
 char *subject_names(const json_t *containers); /* "a, b"; the caller frees */
+/* The engine its containers on this host are run by: "podman", "docker"; "podman|docker" where none is known there. */
+const char *subject_runtime(const struct plan_request *request, const char *site, const char *host);
 
 /* How the gate asks the site itself on `host`: a new reference, or NULL with a warning in the plan that says why not.
  */

@@ -23,6 +23,7 @@ test_a_dry_run_changes_nothing() {
     [ "$(wc -l <"$scratch/before")" -gt 50 ] && cmp -s "$scratch/before" "$scratch/after" || return 1
     why="plan: $plan"
     grep -q 'mosh02: ' <<<"$plan" && grep -q 'gate: ' <<<"$plan" && grep -q 'undo: ' <<<"$plan" &&
+        grep -q 'runs: .*podman save, podman load' <<<"$plan" && grep -q 'set server ledger.example/site addr' <<<"$plan" && ! grep 'runs: .*|' <<<"$plan" &&
         jq -e '.to == "mosh02" and .cut_ms > 0 and (.steps | length) > 8 and all(.steps[]; .command != null)' "$scratch/plan.json" >/dev/null &&
         report jobs | jq -e '.rows | length == 0' >/dev/null
 }

@@ -19,6 +19,7 @@ static struct plan example(void)
     json_put_i64(parameters, "grace_s", 10);
     plan_add_step(&plan, &step_lease, "mosh01", NULL, "release it", "take the lease of %s", "example.org");
     plan_add_step(&plan, &step_restart, "mosh01", parameters, NULL, "stop and start it");
+    plan_runs(&plan, "site.restart: %s stop -t 10, start", "docker");
     plan_warn(&plan, "no health check of %s", "web");
     return plan;
 }
@@ -60,7 +61,7 @@ static void a_plan_is_told_in_lines(void **state)
                               "      runs: lease.take\n"
                               "      undo: release it\n"
                               " 2. mosh01: stop and start it\n"
-                              "      runs: site.restart: podman|docker stop -t 10, start\n"
+                              "      runs: site.restart: docker stop -t 10, start\n"
                               "\nVisitors are cut off for about 1.6s: it took so long in job 3.\n"
                               "\nWarnings:\n"
                               "  ! no health check of web\n");
