@@ -103,6 +103,17 @@ static bool is_behind(const struct planning *planning, bool is_urgent)
     return behind;
 }
 
+/* This engine has heard nothing of a host of the plan yet, neither that it is there nor that it is not. */
+static bool is_before_first_sign(const struct planning *planning, const struct plan *plan)
+{
+    vec_each (&plan->steps, const struct plan_step, step) {
+        const struct host_state *host = snapshot_host(planning->snapshot, step->host);
+        if (host && host->status != HOST_UP && host->reason_code == ERR_OK)
+            return true;
+    }
+    return false;
+}
+
 /* True: the engine ends, or the job that is planned anew was cancelled. */
 static bool wait_a_little(struct jobs *jobs, struct step_context *context)
 {
@@ -118,7 +129,9 @@ static enum err begin_planning_on_news(struct jobs *jobs, struct step_context *c
     int64_t until_us = clock_mono_us() + NEWS_PATIENCE_US / (jobs->config.hurry > 1 ? jobs->config.hurry : 1);
     for (;;) {
         enum err err = begin_planning(jobs, object, planning, info);
-        if (err || clock_mono_us() >= until_us || !is_behind(planning, is_urgent))
+        bool waits =
+            !err && (is_behind(planning, is_urgent) || (context && is_before_first_sign(planning, &context->plan)));
+        if (!waits || clock_mono_us() >= until_us)
             return err;
         end_planning(jobs, planning);
         if (wait_a_little(jobs, context))

@@ -2,6 +2,8 @@
  * job says what happened. Every step of the plan is taken from the journal, so a new one is tested without new code. */
 #include "tests/unit/actions/job_bench.h"
 
+#include <stdatomic.h>
+
 static char crash_step[48];
 static bool crash_before;
 
@@ -175,6 +177,62 @@ static void a_job_asked_for_long_ago_begins_where_the_engine_was_away_for_a_mome
     bench_free(bench);
 }
 
+static atomic_uint plannings;
+
+static const struct fleet *hold_and_count(void *owner)
+{
+    plannings++;
+    return owner;
+}
+
+static void record_waiting_job(struct bench *bench)
+{
+    json_t *plan = NULL;
+    struct buf text = BUF(65536), json = BUF(65536);
+    assert_ok(jobs_plan(bench->jobs, "restart", "example.org", NULL, &plan, &text, &bench->info), &bench->info);
+    assert_int_equal(json_write(&json, plan), ERR_OK);
+    struct job_record job = {.action = "restart",
+        .object_kind = KIND_SITE,
+        .object = "example.org",
+        .site = "example.org",
+        .host = "mosh01",
+        .who = "anna",
+        .plan_json = xstrdup(buf_text(&json))};
+    assert_ok(store_job_create(bench->store, &job, &bench->info), &bench->info);
+    bench->job = job.id;
+    job_record_free(&job);
+    json_decref(plan);
+    buf_free(&json);
+    buf_free(&text);
+}
+
+static void a_job_that_waited_is_not_refused_because_the_engine_has_just_started(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    struct host_state host = {.name = "mosh01", .status = HOST_UNKNOWN, .reason = "the engine has just started"};
+    record_waiting_job(bench);
+    jobs_free(bench->jobs);
+    store_put_host(bench->store, &host);
+    assert_true(store_flush(bench->store, PATIENCE_US));
+    bench->jobs = jobs_new(&(struct jobs_config){.store = bench->store,
+        .state_dir = bench->state_dir,
+        .fleet_owner = bench->fleet,
+        .fleet_hold = hold_and_count,
+        .fleet_release = script_let_go,
+        .hurry = 2});
+    plannings = 0;
+    assert_ok(jobs_resume(bench->jobs, &bench->info), &bench->info);
+    while (plannings < 2 && !bench_has_ended(bench))
+        usleep(2000);
+    host.status = HOST_UP;
+    store_put_host(bench->store, &host);
+    bench_wait(bench);
+    bench_expect(bench, JOB_DONE, "is done");
+    bench_expect_free(bench);
+    bench_free(bench);
+}
+
 static void a_clean_stop_leaves_a_job_that_the_next_engine_finishes(void **state)
 {
     (void)state;
@@ -203,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_host_that_is_slow_to_come_back_is_waited_for),
         cmocka_unit_test(a_job_that_changed_nothing_does_not_begin_out_of_the_blue_hours_later),
         cmocka_unit_test(a_job_asked_for_long_ago_begins_where_the_engine_was_away_for_a_moment),
+        cmocka_unit_test(a_job_that_waited_is_not_refused_because_the_engine_has_just_started),
         cmocka_unit_test(a_clean_stop_leaves_a_job_that_the_next_engine_finishes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
