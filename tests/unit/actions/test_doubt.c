@@ -182,6 +182,7 @@ static void run_until_it_dies(struct world *world, void (*crash_point)(const cha
         begin_engine(world, crash_point);
         if (begin_job(world) == ERR_OK)
             await_end(world);
+        end_engine(world);
         _exit(0);
     }
     waitpid(pid, &status, 0);

@@ -200,6 +200,7 @@ static bool engine_dies_at(struct world *world, const char *step, bool before)
         begin_engine(world, crash_there);
         if (begin_job(world) == ERR_OK)
             await_end(world);
+        end_engine(world);
         _exit(0);
     }
     waitpid(pid, &status, 0);

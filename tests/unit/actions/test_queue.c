@@ -104,6 +104,7 @@ static void die(struct world *world, void (*crash_point)(const char *, bool))
         begin_engine(world, crash_point);
         if (begin_job(world) == ERR_OK)
             await_end(world);
+        end_engine(world);
         _exit(0);
     }
     waitpid(pid, &status, 0);
