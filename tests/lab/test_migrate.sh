@@ -173,7 +173,7 @@ test_undo_brings_it_back_with_the_writes_since() {
 # Stop, last pass, start, gate and route by hand, right before, with the same volume and the same hosts: no more than a third
 # longer. Other work on this machine can spoil one comparison: the best of three counts.
 test_the_cut_is_hardly_longer_than_by_hand() {
-    local ours hand from=mosh01 to=mosh02 said='' hand_keeps=yes # the copy kept on mosh02: there is nothing to be measured in its first pass
+    local ours hand from=mosh01 to=mosh02 said=''
     for _ in 1 2 3; do
         lives_on ledger.example $from && by_hand_move ledger.example 8085 $from $to || { why="by hand: $why"; return 1; }
         hand=$(jq '.stop_ms + .last_pass_ms + .start_ms + .gate_ms + .route_ms' <<<"$hand_json")

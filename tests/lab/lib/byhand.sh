@@ -49,9 +49,7 @@ hand_create() { # SITE PORT TO
 }
 
 # Podman, one ledger container, driver dir or btrfs. Moves it, measures the parts, and takes everything back: afterwards it
-# runs on FROM again and nothing of it is on TO, but its volume where $hand_keeps says so: what comes next then copies only
-# what changed. The parts are in $hand_json.
-hand_keeps=
+# runs on FROM again and nothing of it is on TO. The parts are in $hand_json.
 by_hand_move() { # SITE PORT FROM TO [btrfs]
     local site=$1 port=$2 from=$3 to=$4 driver=${5:-dir} result=0 path to_path server n
     server=$(hand_server "$site")
@@ -59,20 +57,20 @@ by_hand_move() { # SITE PORT FROM TO [btrfs]
     if [ "$(mark_on "$site" "$to")" = kept ] || on "$to" podman container exists "$site-ledger"; then
         on "$to" rm -f "/var/lib/dogwatch/sites/$site.mark"
         on "$to" podman rm -f "$site-ledger" >/dev/null 2>&1
-        [ -n "$hand_keeps" ] || on "$to" podman volume rm -f "$site-data" >/dev/null 2>&1
+        on "$to" podman volume rm -f "$site-data" >/dev/null 2>&1
     fi
     why="no way from $from to $to"
     path=$(volume_path "$from" "$site-data") && hand_ways "$from" "$to" || return 1
     on "$to" podman image exists localhost/coop/ledger:1 || on "$from" sh -c "podman save localhost/coop/ledger:1 | $hand_ssh root@$(address_of "$to") podman load" >/dev/null 2>&1
     why="no volume on $to"
-    on "$to" sh -c 'podman volume exists "$1" || podman volume create "$1"' - "$site-data" >/dev/null && to_path=$(volume_path "$to" "$site-data") || return 1
+    on "$to" podman volume create "$site-data" >/dev/null && to_path=$(volume_path "$to" "$site-data") || return 1
     hand_"$driver" || result=1
     on "$from" podman start "$site-ledger" >/dev/null 2>&1
     hand_gate "$(address_of "$from")" "$port"
     hand_route "$site" "$(address_of "$from")" "$port"
     on "$to" podman rm -f -t 1 "$site-ledger" >/dev/null 2>&1
     [ "$driver" = dir ] || for n in 1 2; do on "$from" btrfs -q subvolume delete "${path%/*}/hand-$n"; on "$to" sh -c "btrfs -q subvolume delete '${to_path%/*}/hand-$n'"; done >/dev/null 2>&1
-    [ -n "$hand_keeps" ] || on "$to" sh -c "btrfs -q subvolume delete '$to_path' 2>/dev/null; podman volume rm -f '$site-data'" >/dev/null 2>&1
+    on "$to" sh -c "btrfs -q subvolume delete '$to_path' 2>/dev/null; podman volume rm -f '$site-data'" >/dev/null 2>&1
     on "$from" rm -f /run/byhand.key
     return $result
 }
