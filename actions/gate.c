@@ -200,32 +200,50 @@ struct watch {
     int64_t ended_sum, ended_since_us; /* of the rounds in which the same have ended */
 };
 
-/* Who runs is asked in the first and in the last of the rounds that follow one another closely: the answer takes longer
- * than the page, and visitors wait. */
-static bool may_skip_identity(const struct watch *watch, const json_t *health)
+/* Of rounds that follow one another closely, only the last asks who runs, before the page: the answer takes ten times
+ * as long as the page, and visitors wait. One that is not good asks too, to say why. */
+static bool is_page_enough(const struct watch *watch, const json_t *health)
 {
-    return health && watch->every_us < ROUND_EVERY_MS * USEC_PER_MSEC && watch->good > 0 &&
-           watch->good < GATE_ROUNDS - 1;
+    return health && watch->every_us < ROUND_EVERY_MS * USEC_PER_MSEC && watch->good < GATE_ROUNDS - 1;
+}
+
+static enum err look_at_identity(
+    struct step_context *context, const struct plan_step *step, bool has_http, struct seen *seen, struct err_info *info)
+{
+    json_t *status = NULL;
+    const json_t *planned;
+    size_t i;
+    enum err err = step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info);
+    if (err)
+        return err;
+    seen->started_sum = 0;
+    json_array_foreach (planned_containers(context, step), i, planned)
+        look_at_container(planned, json_object_get(status, "containers"), has_http, seen);
+    json_decref(status);
+    return ERR_OK;
 }
 
 static enum err look(struct step_context *context, const struct plan_step *step, const struct watch *watch,
     struct seen *seen, struct err_info *info)
 {
-    const json_t *health = json_object_get(step->parameters, "health"), *planned;
-    json_t *status = NULL;
-    size_t i;
+    const json_t *health = json_object_get(step->parameters, "health");
+    struct seen page = {.verdict = VERDICT_GOOD};
+    bool page_first = is_page_enough(watch, health);
     *seen = (struct seen){.verdict = VERDICT_GOOD, .started_sum = watch->started_sum};
-    if (!may_skip_identity(watch, health)) {
-        seen->started_sum = 0;
-        enum err err = step_request(context, step->host, "site.status", NULL, ASK_TIMEOUT_US, &status, info);
-        if (err)
-            return err;
-        json_array_foreach (planned_containers(context, step), i, planned)
-            look_at_container(planned, json_object_get(status, "containers"), health != NULL, seen);
+    if (page_first) {
+        look_at_http(context, step, health, &page);
+        if (page.verdict == VERDICT_GOOD)
+            return ERR_OK;
     }
-    if (health && seen->verdict == VERDICT_GOOD)
+    enum err err = look_at_identity(context, step, health != NULL, seen, info);
+    if (err || !health || seen->verdict != VERDICT_GOOD)
+        return err;
+    if (page_first) {
+        page.started_sum = seen->started_sum;
+        *seen = page;
+    } else {
         look_at_http(context, step, health, seen);
-    json_decref(status);
+    }
     return ERR_OK;
 }
 
@@ -276,7 +294,8 @@ static bool stays_ended(struct watch *watch, const struct seen *seen)
 static enum verdict judge(struct watch *watch, const struct seen *seen)
 {
     bool good = seen->verdict == VERDICT_GOOD;
-    bool same_life = watch->good == 0 || watch->started_sum == seen->started_sum; /* else it died in between */
+    /* else it died in between */
+    bool same_life = watch->good == 0 || !watch->started_sum || watch->started_sum == seen->started_sum;
     watch->good = !good ? 0 : same_life ? watch->good + 1 : 1;
     watch->started_sum = seen->started_sum;
     watch->ended = seen->ended ? watch->ended + 1 : 0;

@@ -14,12 +14,12 @@
 #define SENDS_FILES "rsync -aHAXS --delete"
 #define SENDS_SNAPSHOTS "btrfs subvolume snapshot -r, btrfs send, btrfs receive"
 #define DRAIN_MS 5000
-#define PROOF_EVERY_MS 50
-/* Typical times (measured by hand: stop 0.9–1.2 s, start 0.3 s, three good answers 0.3 s, route 0.03 s). A pass looks
+#define PROOF_EVERY_MS 25
+/* Typical times (measured by hand: stop 0.9–1.2 s, start 0.3 s, three good answers 0.2 s, route 0.03 s). A pass looks
  * at each file once, 50 µs; btrfs does not. */
 #define TYPICAL_STOP_US (1200 * USEC_PER_MSEC)
 #define TYPICAL_START_US (400 * USEC_PER_MSEC)
-#define TYPICAL_PROOF_US (300 * USEC_PER_MSEC)
+#define TYPICAL_PROOF_US (200 * USEC_PER_MSEC)
 #define TYPICAL_ROUTE_US (50 * USEC_PER_MSEC)
 #define TYPICAL_LAST_US (300 * USEC_PER_MSEC)
 #define FILE_US 50

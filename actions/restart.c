@@ -13,8 +13,8 @@
 
 #define GRACE_S 10
 #define DRAIN_MS 5000
-#define PROOF_EVERY_MS 50
-#define TYPICAL_PROOF_US (300 * USEC_PER_MSEC)
+#define PROOF_EVERY_MS 25
+#define TYPICAL_PROOF_US (200 * USEC_PER_MSEC)
 /* Typical times on a quiet host, where no earlier restart of the site tells better (measured: stop 0.9–1.2 s, start
  * 0.3 s). */
 #define TYPICAL_STOP_US (1200 * USEC_PER_MSEC)

@@ -35,7 +35,7 @@ table() { # what was moved is in $out, by hand in $hand_json
     part 'last pass' "$(steps_ms "$out" last-pass)" "$(hand last_pass)"
     part 'start' "$(steps_ms "$out" start)" "$(hand start)"
     part 'gate' "$(steps_ms "$out" proof)" "$(hand gate)"
-    part 'route' "$(steps_ms "$out" route activate unhold)" "$(hand route)"
+    part 'route' "$(steps_ms "$out" route unhold)" "$(hand route)"
     part 'cut-off, begin of stop to release' "$(cut_ms "$out")" "$sum"
     part 'longest wait of a visitor' "$(seen bench .worst_ms)"
     echo "  $(seen bench .failed) of $(seen bench .sent) requests failed"

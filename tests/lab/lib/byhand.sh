@@ -93,5 +93,5 @@ hand_start() {
 
 # The same of a job: from the beginning of the stop to the end of the step that lets the visitors through (the last gate comes
 # after it).
-cut_steps=(stop last-pass start proof activate route unhold)
+cut_steps=(stop last-pass start proof route unhold)
 cut_ms() { steps_ms "$1" "${cut_steps[@]}"; } # JSON
