@@ -22,7 +22,14 @@ static const char *const node_addresses[NODES] = {"127.0.0.1", "127.0.0.2", "127
 /* IDs of the site's one container on each compute host, 64 digits are made of the letter. */
 static const char node_letters[NODES] = {'a', 'b', 'c'};
 
-enum target_fault { TARGET_FINE, TARGET_NEVER_WELL, TARGET_DIES, TARGET_IMAGE_FAILS, TARGET_DISK_FULL };
+enum target_fault {
+    TARGET_FINE,
+    TARGET_NEVER_WELL,
+    TARGET_DIES,
+    TARGET_IS_ANOTHER,
+    TARGET_IMAGE_FAILS,
+    TARGET_DISK_FULL
+};
 
 struct fake_node {
     uint16_t port;
@@ -85,7 +92,8 @@ static inline json_t *fleet_containers(const struct fake_fleet *fleet, int numbe
     const struct fake_node *node = &fleet->nodes[number];
     json_t *containers = json_array();
     char id[65];
-    memset(id, node_letters[number], 64);
+    bool another = number == TARGET && fleet->target == TARGET_IS_ANOTHER && node->running;
+    memset(id, another ? 'f' : node_letters[number], 64);
     id[64] = '\0';
     if (node->has_container)
         json_array_append_new(containers,

@@ -295,6 +295,7 @@ static void a_target_that_is_no_good_leaves_the_site_where_it_was(void **state)
     } faults[] = {
         {TARGET_NEVER_WELL, "HTTP 502, wanted 200"},
         {TARGET_DIES, "exited"},
+        {TARGET_IS_ANOTHER, "is another container (ffffffffffff)"},
         {TARGET_IMAGE_FAILS, "unexpected EOF"},
         {TARGET_DISK_FULL, "no space left"},
     };
