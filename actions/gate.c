@@ -125,8 +125,8 @@ static void look_at_container(const json_t *planned, const json_t *containers, b
     if (!now || !id || !now_id) {
         see(seen, VERDICT_WAIT, name ? name : "", "%s is not there", name ? name : "a container");
     } else if (strcmp(id, now_id) != 0) {
-        see(seen, VERDICT_BAD, name, "%s is another container (%.12s) than the one that was meant (%.12s)", name, now_id,
-            id);
+        see(seen, VERDICT_BAD, name, "%s is another container (%.12s) than the one that was meant (%.12s)", name,
+            now_id, id);
     } else {
         look_at_state(now, name, before_us, seen);
         look_at_health(now, name, has_http, seen);
