@@ -78,7 +78,9 @@ struct action {
     const char *opposite; /* the action that takes a done one back (`undo`); NULL: there is none */
     const char *after;    /* what to look at once it is done, for a person; NULL: nothing */
     bool is_internal;     /* begun by the engine itself, never by a person */
-    bool is_urgent; /* not kept waiting for what hosts say after the site's last job, unless that moved it elsewhere */
+    /* Not kept waiting: jobs that work on its site are cancelled, and what hosts say after the site's last job is
+     * waited for only where that moved it elsewhere. */
+    bool is_urgent;
 };
 
 enum action_takes {

@@ -227,6 +227,8 @@ static enum err plan_wish(
         planning.request.options = &options;
         if (!err)
             err = action->plan(&planning.request, plan, info);
+        if (!err && action->is_urgent)
+            jobs_warn_who_gives_way(jobs, plan);
         if (!err)
             plan->options = plan_options_to_json(&options);
         end_planning(jobs, &planning);

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "actions/action.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -221,6 +222,65 @@ static enum err start_thread(struct jobs *jobs, struct step_context *context, st
     return ERR_OK;
 }
 
+static enum err keep_cancelled(struct jobs *jobs, int64_t job_id, const char *who, struct err_info *info)
+{
+    char *directory = job_file(jobs->config.state_dir, job_id, "");
+    char *path = job_file(jobs->config.state_dir, job_id, JOB_CANCELLED_FILE);
+    size_t length = strnlen(who, 63);
+    enum err err = paths_make_dir(directory, info);
+    if (!err)
+        err = paths_write_atomic(path, who, length, 0600, info);
+    free(directory);
+    free(path);
+    return err;
+}
+
+/* The mutex is held. */
+static enum err cancel(
+    struct jobs *jobs, struct step_context *context, const char *who, uid_t uid, struct err_info *info)
+{
+    enum err err =
+        store_audit_add(jobs->config.store, who, uid, "cancel", context->plan.object, context->plan.action, info);
+    if (!err)
+        err = keep_cancelled(jobs, context->job.id, who, info);
+    if (!err)
+        job_cancel(context, who);
+    pthread_cond_broadcast(&jobs->changed);
+    return err;
+}
+
+/* What is urgent does not wait for a job to come to its end, only for it to be safe. */
+static bool gives_way(struct step_context *context, const struct plan *urgent)
+{
+    const struct action *action = action_find(context->plan.action);
+    bool over = context->ended || context->ending || step_is_cancelled(context);
+    return !over && !(action && action->is_urgent) && share_a_site(&context->plan, urgent);
+}
+
+/* The mutex is held. What cannot be cancelled is waited for. */
+static void make_way(struct jobs *jobs, const struct plan *plan, const char *who, uid_t uid)
+{
+    const struct action *action = action_find(plan->action);
+    struct err_info info;
+    if (!action || !action->is_urgent)
+        return;
+    for (struct step_context *other = jobs->running; other; other = other->next)
+        if (gives_way(other, plan) && cancel(jobs, other, who, uid, &info) != ERR_OK)
+            log_warning("job %lld was not cancelled for the %s of %s: %s", (long long)other->job.id, plan->action,
+                plan->object, info.message);
+}
+
+void jobs_warn_who_gives_way(struct jobs *jobs, struct plan *plan)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    for (struct step_context *other = jobs->running; other; other = other->next)
+        if (gives_way(other, plan))
+            plan_warn(plan,
+                "job %lld (%s of %s by %s) works on it: it is cancelled first, and waited for until it is safe",
+                (long long)other->job.id, other->job.action, other->job.object, other->job.who);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
 static enum err record_job(struct jobs *jobs, const struct plan *plan, const char *who, uid_t uid, const char *reason,
     struct job_record *job, struct err_info *info)
 {
@@ -278,6 +338,7 @@ enum err jobs_run(struct jobs *jobs, const char *action, const char *object, con
             err = record_job(jobs, &plan, who, uid, reason, &job, info);
         if (!err) {
             int64_t id = job.id;
+            make_way(jobs, &plan, who, uid);
             err = start_thread(jobs, job_context_new(&jobs->config, jobs->lease_prefix, &plan, &job, NULL), info);
             *job_id = err ? 0 : id;
             if (err)
@@ -287,19 +348,6 @@ enum err jobs_run(struct jobs *jobs, const char *action, const char *object, con
     }
     job_record_free(&job);
     plan_free(&plan);
-    return err;
-}
-
-static enum err keep_cancelled(struct jobs *jobs, int64_t job_id, const char *who, struct err_info *info)
-{
-    char *directory = job_file(jobs->config.state_dir, job_id, "");
-    char *path = job_file(jobs->config.state_dir, job_id, JOB_CANCELLED_FILE);
-    size_t length = strnlen(who, 63);
-    enum err err = paths_make_dir(directory, info);
-    if (!err)
-        err = paths_write_atomic(path, who, length, 0600, info);
-    free(directory);
-    free(path);
     return err;
 }
 
@@ -324,14 +372,7 @@ enum err jobs_cancel(struct jobs *jobs, int64_t job_id, const char *who, uid_t u
     for (struct step_context *context = jobs->running; context; context = context->next) {
         if (context->job.id != job_id || context->ending)
             continue;
-        char object[KEY_SIZE];
-        str_copy(object, sizeof object, context->plan.object);
-        err = store_audit_add(jobs->config.store, who, uid, "cancel", object, context->plan.action, info);
-        if (!err)
-            err = keep_cancelled(jobs, job_id, who, info);
-        if (!err)
-            job_cancel(context, who);
-        pthread_cond_broadcast(&jobs->changed);
+        err = cancel(jobs, context, who, uid, info);
         break;
     }
     pthread_mutex_unlock(&jobs->mutex);

@@ -23,6 +23,9 @@ struct jobs {
     } look;
 };
 
+/* Say in the plan of an urgent action which jobs it cancels. The mutex is not held. */
+void jobs_warn_who_gives_way(struct jobs *jobs, struct plan *plan);
+
 /* job_planning.c: from the newest there is, which is waited for where a job on the site has just ended. Any thread;
  * the mutex is not held. The caller frees the plan in any case. ERR_CANCELLED: the engine ends. */
 enum err job_make_plan(struct jobs *jobs, const char *action, const char *object, const json_t *options,

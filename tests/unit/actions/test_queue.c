@@ -85,6 +85,33 @@ static void a_job_behind_one_that_is_cancelled_gets_its_turn(void **state)
     world_free(world);
 }
 
+static void isolate_it(const char *step, bool before)
+{
+    int64_t second;
+    if (before && strcmp(step, "copy") == 0)
+        must(begin(current, "isolate", "example.org", &second), &current->info);
+}
+
+static void an_isolation_cancels_what_works_on_its_site(void **state)
+{
+    (void)state;
+    scenario = &migration;
+    struct world *world = current = world_new();
+    const struct fake_node *source = &world->fleet->nodes[SOURCE], *target = &world->fleet->nodes[TARGET];
+    end_engine(world);
+    begin_engine(world, isolate_it);
+    must(begin_job(world), &world->info);
+    await_job(world, 1, JOB_CANCELLED, "cancelled by anna");
+    world->job = 2;
+    await_end(world);
+    if (!source->contained || strcmp(source->mark, "quarantined") != 0 || target->has_container) {
+        show(world);
+        fail_case("it is not contained where it is");
+    }
+    assert_non_null(strstr(world->record.plan_json, "job 1 (migrate of example.org by anna) works on it"));
+    world_free(world);
+}
+
 static void queue_and_die(const char *step, bool before)
 {
     int64_t second;
@@ -153,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_behind_one_that_is_cancelled_gets_its_turn),
+        cmocka_unit_test(an_isolation_cancels_what_works_on_its_site),
         cmocka_unit_test(a_job_that_waited_when_the_engine_died_waits_for_the_same_job_again),
         cmocka_unit_test(a_move_taken_back_twice_is_taken_back_once),
     };
