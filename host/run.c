@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sanitize.h"
 #include "base/vec.h"
 #include "host/environment.h"
 
@@ -32,6 +33,7 @@
 #define KILLED_LIMIT_US (2 * USEC_PER_SEC) /* how long a killed child may take to go before it is abandoned */
 #define TERM_LIMIT_US USEC_PER_SEC         /* at the helper's end, between SIGTERM and SIGKILL */
 #define REAP_STEP_MS 20                    /* how often to look where pidfd_open(2) is missing (Linux < 5.3) */
+#define TOLD_CEILING 8192u                 /* of what a program says on standard error, run_told */
 #define FAILED_FD 5                        /* in the child: tells the parent that execve failed */
 #define FIRST_FD_TO_CLOSE 6
 #define ABOVE_ALL_FDS 16       /* where the child keeps its descriptors until they get their numbers */
@@ -513,6 +515,20 @@ void run_end(pid_t pid, int out_fd)
     if (pid > 0)
         kill_group(pid);
     close_fd(&out_fd);
+}
+
+enum err run_told(const char *name, const char *const argv[], int64_t timeout_us, struct err_info *info)
+{
+    char said[300];
+    struct buf errors = BUF(TOLD_CEILING);
+    int status = 0;
+    enum err result = argv[0] ? run_program(argv, timeout_us, NULL, &errors, &status, info)
+                              : err_set(info, ERR_MISSING, "%s is not installed on this host", name);
+    sanitize(said, sizeof said, buf_text(&errors), strcspn(buf_text(&errors), "\n"));
+    buf_free(&errors);
+    if (result == ERR_OK && status != 0)
+        result = err_set(info, ERR_FAILED, "%s", said[0] ? said : "it failed without a word");
+    return result;
 }
 
 const char *run_find(const char *const candidates[])

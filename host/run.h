@@ -54,6 +54,10 @@ bool run_await(pid_t pid, int64_t timeout_us, int *status);
  * any more (ERR_CANCELLED). A container engine's CLI uses that second to leave its state in order. Once, by main. */
 void run_end_all(void);
 
+/* A program that is only to succeed, `name` for a person. ERR_FAILED is the first line of what it said on standard
+ * error; ERR_MISSING where argv[0] is NULL (run_find found none). */
+enum err run_told(const char *name, const char *const argv[], int64_t timeout_us, struct err_info *info);
+
 /* The first of the given absolute paths that is executable, or NULL. */
 const char *run_find(const char *const candidates[]);
 

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/paths.h"
-#include "base/sanitize.h"
 #include "host/run.h"
 #include "host/site/record.h"
 #include "host/storage/mounts.h"
@@ -190,19 +189,38 @@ static enum err read_file(struct buf *text, struct err_info *info)
     return buf_read_file(text, host_path(path, sizeof path, FSTAB), info);
 }
 
+/* The file of now, row by row; one that cannot be read has none. */
+struct table {
+    struct buf text;
+    const char *at;
+    struct row row;
+};
+
+static struct table open_table(void)
+{
+    struct table table = {0};
+    read_file(&table.text, NULL);
+    table.at = buf_text(&table.text);
+    return table;
+}
+
+/* Lines that are no rows are passed over. False behind the last one. */
+static bool next_row(struct table *table)
+{
+    struct span line;
+    table->row.point[0] = '\0';
+    while (!table->row.point[0] && next_line(&table->at, buf_text(&table->text) + table->text.length, &line))
+        read_row(line.begin, line.end, &table->row);
+    return table->row.point[0];
+}
+
 bool fstab_has_below(const char *path)
 {
-    struct buf text;
-    struct span line;
-    struct row row = {0};
+    struct table table = open_table();
     bool found = false;
-    read_file(&text, NULL);
-    const char *at = buf_text(&text), *end = at + text.length;
-    while (!found && next_line(&at, end, &line)) {
-        read_row(line.begin, line.end, &row);
-        found = row.point[0] && mounts_is_at_or_below(row.point, path);
-    }
-    buf_free(&text);
+    while (!found && next_row(&table))
+        found = mounts_is_at_or_below(table.row.point, path);
+    buf_free(&table.text);
     return found;
 }
 
@@ -214,60 +232,46 @@ static bool runs_systemd(void)
 
 bool fstab_stops_boot(const char *path)
 {
-    struct buf text;
-    struct span line;
-    struct row row = {0};
+    struct table table = open_table();
     bool found = false;
-    read_file(&text, NULL);
-    const char *at = buf_text(&text), *end = at + text.length;
-    while (!found && next_line(&at, end, &line)) {
-        read_row(line.begin, line.end, &row);
-        found = strcmp(row.point, path) == 0;
-    }
-    bool stops = found && stops_boot(&row) && runs_systemd();
-    buf_free(&text);
+    while (!found && next_row(&table))
+        found = strcmp(table.row.point, path) == 0;
+    bool stops = found && stops_boot(&table.row) && runs_systemd();
+    buf_free(&table.text);
     return stops;
 }
 
 json_t *fstab_points(void)
 {
-    struct buf text;
-    struct span line;
-    struct row row = {0};
+    struct table table = open_table();
     json_t *once = json_object(), *points = json_array();
-    read_file(&text, NULL);
-    const char *at = buf_text(&text), *end = at + text.length;
-    while (next_line(&at, end, &line) && json_array_size(points) < MOST_POINTS) {
-        read_row(line.begin, line.end, &row);
-        if (!row.point[0] || strcmp(row.point, "/") == 0 || json_object_get(once, row.point))
+    const char *point = table.row.point;
+    while (json_array_size(points) < MOST_POINTS && next_row(&table)) {
+        if (strcmp(point, "/") == 0 || json_object_get(once, point))
             continue;
-        if (json_object_set_new(once, row.point, json_true()) == 0) /* what is no UTF-8 is nobody's */
-            json_array_append_new(points, json_string(row.point));
+        if (json_object_set_new(once, point, json_true()) == 0) /* what is no UTF-8 is nobody's */
+            json_array_append_new(points, json_string(point));
     }
     json_decref(once);
-    buf_free(&text);
+    buf_free(&table.text);
     return points;
 }
 
 /* Of several rows for one mount point the first one counts. */
 static enum fstab_when find(const char *path, bool also_above, char point[HOST_PATH_SIZE])
 {
-    struct buf text;
-    struct span line;
-    struct row row;
+    struct table table = open_table();
+    const struct row *row = &table.row;
     enum fstab_when when = FSTAB_NEVER;
     point[0] = '\0';
-    read_file(&text, NULL);
-    const char *at = buf_text(&text), *end = at + text.length;
-    while (next_line(&at, end, &line)) {
-        read_row(line.begin, line.end, &row);
-        bool fits = also_above ? mounts_is_at_or_below(path, row.point) : strcmp(row.point, path) == 0;
-        if (!row.point[0] || strcmp(row.point, "/") == 0 || !fits || strlen(row.point) <= strlen(point))
+    while (next_row(&table)) {
+        bool fits = also_above ? mounts_is_at_or_below(path, row->point) : strcmp(row->point, path) == 0;
+        if (strcmp(row->point, "/") == 0 || !fits || strlen(row->point) <= strlen(point))
             continue;
-        str_copy(point, HOST_PATH_SIZE, row.point);
-        when = when_of(&row);
+        str_copy(point, HOST_PATH_SIZE, row->point);
+        when = when_of(row);
     }
-    buf_free(&text);
+    buf_free(&table.text);
     return when;
 }
 
@@ -357,20 +361,13 @@ enum err fstab_rewrite(const struct buf *text, const char *path, bool at_boot, s
 /* Units made of the file are made anew; none is started or stopped by that. */
 static enum err reload_units(struct err_info *info)
 {
-    char usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE], said[300];
+    char usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE];
     if (!runs_systemd())
         return ERR_OK;
     host_path(usr, sizeof usr, "/usr/bin/systemctl");
     const char *const candidates[] = {usr, host_path(bin, sizeof bin, "/bin/systemctl"), NULL};
     const char *const argv[] = {run_find(candidates), "daemon-reload", NULL};
-    struct buf errors = BUF(4096);
-    int status = 0;
-    enum err result = argv[0] ? run_program(argv, RELOAD_LIMIT_US, NULL, &errors, &status, info)
-                              : err_set(info, ERR_MISSING, "systemctl is not installed on this host");
-    sanitize(said, sizeof said, buf_text(&errors), strcspn(buf_text(&errors), "\n"));
-    if (result == ERR_OK && status != 0)
-        result = err_set(info, ERR_FAILED, "%s", said);
-    buf_free(&errors);
+    enum err result = run_told("systemctl", argv, RELOAD_LIMIT_US, info);
     return result == ERR_OK ? ERR_OK
                             : err_prefix(info, result, FSTAB " is changed, but `systemctl daemon-reload` failed");
 }

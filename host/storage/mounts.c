@@ -5,15 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/sanitize.h"
 #include "host/path.h"
 #include "host/run.h"
 
 #define MOUNT_LIMIT_US (60 * USEC_PER_SEC)
-#define ERRORS_CEILING 8192u
 #define LINE_SIZE 8192
 
 bool mounts_is_at_or_below(const char *path, const char *above)
@@ -59,19 +56,11 @@ bool mounts_has_below(const char *path)
 
 static enum err run_mounter(const char *name, const char *path, struct err_info *info)
 {
-    char usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE], said[300];
+    char usr[HOST_PATH_SIZE], bin[HOST_PATH_SIZE];
     host_path_format(usr, sizeof usr, "/usr/bin/%s", name);
     host_path_format(bin, sizeof bin, "/bin/%s", name);
     const char *const argv[] = {run_find((const char *const[]){usr, bin, NULL}), "--", path, NULL};
-    struct buf errors = BUF(ERRORS_CEILING);
-    int status = 0;
-    enum err result = argv[0] ? run_program(argv, MOUNT_LIMIT_US, NULL, &errors, &status, info)
-                              : err_set(info, ERR_MISSING, "%s is not installed on this host", name);
-    sanitize(said, sizeof said, buf_text(&errors), strcspn(buf_text(&errors), "\n"));
-    buf_free(&errors);
-    if (result == ERR_OK && status != 0)
-        result = err_set(info, ERR_FAILED, "%s", said[0] ? said : "it failed without a word");
-    return result;
+    return run_told(name, argv, MOUNT_LIMIT_US, info);
 }
 
 enum err mounts_mount(const char *path, struct err_info *info)
