@@ -227,7 +227,7 @@ static enum err plan_wish(
         planning.request.options = &options;
         if (!err)
             err = action->plan(&planning.request, plan, info);
-        if (!err && action->is_urgent)
+        if (!err)
             jobs_warn_who_gives_way(jobs, plan);
         if (!err)
             plan->options = plan_options_to_json(&options);

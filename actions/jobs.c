@@ -249,21 +249,23 @@ static enum err cancel(
     return err;
 }
 
-/* What is urgent does not wait for a job to come to its end, only for it to be safe. */
-static bool gives_way(struct step_context *context, const struct plan *urgent)
+static bool is_urgent(const struct plan *plan)
 {
-    const struct action *action = action_find(context->plan.action);
+    const struct action *action = action_find(plan->action);
+    return action && action->is_urgent;
+}
+
+/* What is urgent does not wait for a job to come to its end, only for it to be safe. */
+static bool gives_way(struct step_context *context, const struct plan *plan)
+{
     bool over = context->ended || context->ending || step_is_cancelled(context);
-    return !over && !(action && action->is_urgent) && share_a_site(&context->plan, urgent);
+    return is_urgent(plan) && !over && !is_urgent(&context->plan) && share_a_site(&context->plan, plan);
 }
 
 /* The mutex is held. What cannot be cancelled is waited for. */
 static void make_way(struct jobs *jobs, const struct plan *plan, const char *who, uid_t uid)
 {
-    const struct action *action = action_find(plan->action);
     struct err_info info;
-    if (!action || !action->is_urgent)
-        return;
     for (struct step_context *other = jobs->running; other; other = other->next)
         if (gives_way(other, plan) && cancel(jobs, other, who, uid, &info) != ERR_OK)
             log_warning("job %lld was not cancelled for the %s of %s: %s", (long long)other->job.id, plan->action,

@@ -23,7 +23,7 @@ struct jobs {
     } look;
 };
 
-/* Say in the plan of an urgent action which jobs it cancels. The mutex is not held. */
+/* Say in a plan which jobs are cancelled for it: of an action that is urgent. The mutex is not held. */
 void jobs_warn_who_gives_way(struct jobs *jobs, struct plan *plan);
 
 /* job_planning.c: from the newest there is, which is waited for where a job on the site has just ended. Any thread;

@@ -85,7 +85,6 @@ char *paths_state_dir(const char *given)
     return xstrdup(SYSTEM_STATE);
 }
 
-/* Make one directory; one that is there already is fine. */
 int paths_count_entries(const char *directory, int most)
 {
     int count = 0;
@@ -101,6 +100,7 @@ int paths_count_entries(const char *directory, int most)
     return count;
 }
 
+/* Make one directory; one that is there already is fine. */
 static enum err make_one(const char *path, struct err_info *info)
 {
     if (mkdir(path, 0700) == 0)

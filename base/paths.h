@@ -6,7 +6,6 @@
 #ifndef BASE_PATHS_H
 #define BASE_PATHS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
