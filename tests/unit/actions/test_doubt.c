@@ -9,8 +9,6 @@
 
 #include "store/internal.h"
 
-#define CRASHED 42
-
 static bool is_moved(const struct world *world)
 {
     return lives_on(world->fleet, TARGET) && strcmp(world->fleet->nodes[SOURCE].mark, "kept") == 0;
@@ -172,30 +170,12 @@ static void cancel_and_die_in_route(const char *step, bool before)
     jobs_cancel(current->jobs, 1, "bert", 1001, NULL);
 }
 
-static void run_until_it_dies(struct world *world, void (*crash_point)(const char *, bool))
-{
-    int status = 0;
-    end_engine(world);
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        begin_engine(world, crash_point);
-        if (begin_job(world) == ERR_OK)
-            await_end(world);
-        end_engine(world);
-        _exit(0);
-    }
-    waitpid(pid, &status, 0);
-    assert_int_equal(WEXITSTATUS(status), CRASHED);
-    begin_engine(world, NULL);
-}
-
 static void a_cancel_does_not_turn_back_what_may_have_switched_before_a_crash(void **state)
 {
     (void)state;
     scenario = &migration;
     struct world *world = current = world_new();
-    run_until_it_dies(world, cancel_and_die_in_route);
+    assert_true(engine_dies(world, cancel_and_die_in_route));
     with_fleet(world, world->fleet->held = false); /* the hold has run out, visitors go on */
     must(jobs_resume(world->jobs, &world->info), &world->info);
     await_end(world);
@@ -291,7 +271,7 @@ static void what_goes_back_on_a_full_store_goes_back_after_a_crash(void **state)
     struct fake_node *gate = &world->fleet->nodes[GATE];
     str_copy(gate->refused_verb, sizeof gate->refused_verb, "route.set");
     gate->refused_times = 1;
-    run_until_it_dies(world, full_after_route_dead_after_stop_is_undone);
+    assert_true(engine_dies(world, full_after_route_dead_after_stop_is_undone));
     must(jobs_resume(world->jobs, &world->info), &world->info);
     await_end(world);
     expect(world, is_back(world) && world->record.state == JOB_FAILED, "it went forward again");
@@ -331,7 +311,7 @@ static void a_job_that_has_begun_is_never_planned_anew(void **state)
     (void)state;
     scenario = &migration;
     struct world *world = world_new();
-    run_until_it_dies(world, die_before_proof);
+    assert_true(engine_dies(world, die_before_proof));
     is_over(world);
     world->record.state = JOB_PLANNED; /* as where its beginning could not be written */
     must(store_job_update(world->store, &world->record, &world->info), &world->info);
@@ -352,7 +332,7 @@ static void a_moved_site_that_is_somebody_else_s_after_a_crash_is_left_alone(voi
     (void)state;
     scenario = &migration;
     struct world *world = world_new();
-    run_until_it_dies(world, die_after_unhold);
+    assert_true(engine_dies(world, die_after_unhold));
     str_copy(world->fleet->nodes[TARGET].lease_job, sizeof world->fleet->nodes[TARGET].lease_job, "other.5");
     must(jobs_resume(world->jobs, &world->info), &world->info);
     await_end(world);

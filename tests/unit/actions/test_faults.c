@@ -6,7 +6,6 @@
 #include "tests/unit/actions/world.h"
 
 #define POINTS_MAX 200
-#define CRASHED 42
 
 /* --- what is safe ------------------------------------------------------------------------------------------------- */
 
@@ -190,22 +189,9 @@ static void crash_there(const char *step, bool before)
 /* Whether it died there: a step that was not come by lets the job end. */
 static bool engine_dies_at(struct world *world, const char *step, bool before)
 {
-    int status = 0;
     str_copy(crash_step, sizeof crash_step, step);
     crash_before = before;
-    end_engine(world);
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        begin_engine(world, crash_there);
-        if (begin_job(world) == ERR_OK)
-            await_end(world);
-        end_engine(world);
-        _exit(0);
-    }
-    waitpid(pid, &status, 0);
-    begin_engine(world, NULL);
-    return WIFEXITED(status) && WEXITSTATUS(status) == CRASHED;
+    return engine_dies(world, crash_there);
 }
 
 static void the_engine_dies(const char *step, bool before, enum target_fault target)

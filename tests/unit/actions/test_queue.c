@@ -2,8 +2,6 @@
  * another back, twice, and that itself taken back. Always the site is up once, with all that was written. */
 #include "tests/unit/actions/world.h"
 
-#define CRASHED 42
-
 static const struct scenario migration = {.action = "migrate", .to = "mosh02"};
 
 static struct world *current; /* for the hooks */
@@ -121,31 +119,13 @@ static void queue_and_die(const char *step, bool before)
         _exit(CRASHED);
 }
 
-static void die(struct world *world, void (*crash_point)(const char *, bool))
-{
-    int status = 0;
-    end_engine(world);
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        begin_engine(world, crash_point);
-        if (begin_job(world) == ERR_OK)
-            await_end(world);
-        end_engine(world);
-        _exit(0);
-    }
-    waitpid(pid, &status, 0);
-    assert_int_equal(WEXITSTATUS(status), CRASHED);
-    begin_engine(world, NULL);
-}
-
 /* The store still says where the site was; its host knows better. */
 static void a_job_that_waited_when_the_engine_died_waits_for_the_same_job_again(void **state)
 {
     (void)state;
     scenario = &migration;
     struct world *world = current = world_new();
-    die(world, queue_and_die);
+    assert_true(engine_dies(world, queue_and_die));
     must(jobs_resume(world->jobs, &world->info), &world->info);
     await_job(world, 2, JOB_FAILED, "example.org is kept on mosh01 now; nothing was changed");
     await_job(world, 1, JOB_DONE, "finished after the engine was started anew");

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "store/reader.h"
 
+#define CRASHED 42 /* exit status of an engine that a test has die */
 #define HURRY 40
 #define PATIENCE_US (60 * USEC_PER_SEC)
 #define WORKERS 12 /* they mostly wait */
@@ -248,6 +249,26 @@ static inline void await_end(struct world *world)
         }
         usleep(3000);
     }
+}
+
+/* An engine in a process of its own begins the scenario; then there is one anew. True: it died where `crash_point` had
+ * it _exit(CRASHED). False: the job came to its end. */
+static inline bool engine_dies(struct world *world, void (*crash_point)(const char *, bool))
+{
+    int status = 0;
+    end_engine(world);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        begin_engine(world, crash_point);
+        if (begin_job(world) == ERR_OK)
+            await_end(world);
+        end_engine(world);
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    begin_engine(world, NULL);
+    return WIFEXITED(status) && WEXITSTATUS(status) == CRASHED;
 }
 
 /* It runs here, for visitors, with all they wrote, and could start nowhere else. */
